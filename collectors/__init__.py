@@ -1,0 +1,1 @@
+"""Observe: one file a collector, each yields readings."""

@@ -1,0 +1,1 @@
+"""Deliver: run the notebook, render the page, send the mail."""
