@@ -1,1 +1,1 @@
-"""healthkit.store"""
+"""The one reader and writer of samples."""
