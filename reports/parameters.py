@@ -117,19 +117,15 @@ def _convert(parameter: Parameter, value: Any) -> Value:
 
 def _fit(kind: Kind, value: Any) -> Value | None:
     """The value as this kind, or None if it is not one. Text is read as a command line gives it."""
-    if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    if kind == "any":
-        return value
-    if kind == "text":
-        return value if isinstance(value, str) else None
     if isinstance(value, str):
-        return _read(kind, value.strip())
-    if kind == "switch" or isinstance(value, bool):
-        return value if kind == "switch" and isinstance(value, bool) else None
+        return value if kind in {"text", "any"} else _read(kind, value.strip())
+    if isinstance(value, bool):
+        return value if kind in {"switch", "any"} else None
+    if not isinstance(value, int | float) or not math.isfinite(value) or kind in {"text", "switch"}:
+        return None
     if kind == "integer":
         return value if isinstance(value, int) else None
-    return float(value)
+    return float(value) if kind == "number" else value
 
 
 def _read(kind: Kind, text: str) -> Value | None:

@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import IO, Any, Literal
 
 from IPython.core.displayhook import DisplayHook
@@ -26,7 +27,6 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_output
 from traitlets import Type
-
 
 _DESCRIPTORS: dict[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
 
@@ -210,7 +210,7 @@ def shell() -> Iterator[Shell]:
 @contextmanager
 def _as_it_was() -> Iterator[None]:
     """Put back what a notebook may change in the process."""
-    folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)
+    folder, environment, path = Path.cwd(), dict(os.environ), list(sys.path)
     standard = sys.stdin, sys.stdout, sys.stderr, sys.displayhook, sys.excepthook
     main = sys.modules["__main__"]
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
