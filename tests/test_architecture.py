@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"schema", "errors", "config", "periods", "findings", "plots", "display"},
+    {"schema", "errors", "config", "periods", "findings", "quantities", "charts", "plots", "display"},
     {"store", "state", "demo"},
     {"trends", "changes", "percentiles", "forecasts", "anomalies", "capacity"},
     {"checks", "ledger"},
