@@ -44,7 +44,7 @@ def plot(chart: Chart, ax: Axes | None = None) -> Axes:
     ax.set_ylim(*chart.y_range())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: quantity(value, chart.unit)))
     ax.xaxis_date(UTC)
-    locator = mdates.AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    locator = mdates.AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     ax.spines[["top", "right"]].set_visible(False)
