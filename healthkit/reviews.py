@@ -165,6 +165,13 @@ def _newest(home: Path, cadence: Cadence, now: datetime) -> Period:
     """The newest ended period with samples, else the running one."""
     from healthkit import store
 
-    days = store.info(home).days
-    ended = [Period.of(cadence, datetime(d.year, d.month, d.day, tzinfo=UTC)) for d in sorted(days, reverse=True)]
-    return next((period for period in ended if period.ended(now)), Period.of(cadence, now))
+    inventory = store.info(home)
+    if inventory.newest is None or inventory.oldest is None:
+        return Period.of(cadence, now)
+    oldest, newest = (datetime(d.year, d.month, d.day, tzinfo=UTC) for d in (inventory.oldest, inventory.newest))
+    period = Period.of(cadence, newest)
+    while period.end > oldest:
+        if period.ended(now) and len(store.load_rollup(home, period=period, metrics=SHOWN)):
+            return period
+        period = period.previous()
+    return Period.of(cadence, now)

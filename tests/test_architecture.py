@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"schema", "errors", "files", "jsons", "config", "periods", "findings", "quantities", "charts", "plots", "display"},
     {"store", "state", "demo"},
-    {"trends", "changes", "percentiles", "forecasts", "anomalies", "capacity"},
+    {"series", "grids", "trends", "changes", "percentiles", "forecasts", "anomalies", "capacity"},
     {"checks", "ledger"},
     {"procedures", "alerts", "scores"},
     {"reviews", "sections", "schedule", "runbook"},
