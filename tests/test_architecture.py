@@ -9,12 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"schema", "errors", "config", "periods", "findings", "plots", "display"},
+    {"schema", "errors", "files", "jsons", "config", "periods", "findings", "quantities", "charts", "plots", "display"},
     {"store", "state", "demo"},
-    {"trends", "changes", "percentiles", "forecasts", "anomalies", "capacity"},
+    {"series", "grids", "trends", "changes", "percentiles", "forecasts", "anomalies", "capacity"},
     {"checks", "ledger"},
     {"procedures", "alerts", "scores"},
-    {"sections", "schedule", "runbook"},
+    {"reviews", "sections", "schedule", "runbook"},
     {"cli", "__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
