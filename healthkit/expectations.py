@@ -106,14 +106,15 @@ def _median(folded: Array) -> Array:
     """Median over the cycles, 0 where a phase was never measured."""
     import numpy as np
 
-    empty = np.isnan(folded).all(axis=1)
-    return np.where(empty, 0.0, np.nanmedian(np.where(empty[:, None], 0.0, folded), axis=1))
+    empty: np.ndarray[Any, np.dtype[np.bool_]] = np.asarray(np.isnan(folded).all(axis=1))
+    return np.asarray(np.where(empty, 0.0, np.nanmedian(np.where(empty[:, None, :], 0.0, folded), axis=1)))
 
 
 def _spread(residual: Array) -> Array:
     import numpy as np
 
-    return np.nanmean(np.minimum(np.abs(residual), 4 * np.nanmedian(np.abs(residual), axis=1, keepdims=True)), axis=1)
+    size = np.abs(residual)
+    return np.asarray(np.nanmean(np.minimum(size, 4 * np.nanmedian(size, axis=1, keepdims=True)), axis=1))
 
 
 def _tail(residual: Array, per_steps: float) -> Array:
@@ -125,4 +126,4 @@ def _tail(residual: Array, per_steps: float) -> Array:
 
     inner, outer = np.nanquantile(residual, (0.75, 0.95), axis=1)
     reach = (np.power(0.25 * per_steps, _TAIL_SHAPE) - 1) / (np.power(5.0, _TAIL_SHAPE) - 1)
-    return np.maximum(inner + (outer - inner) * reach, 0.0)
+    return np.asarray(np.maximum(inner + (outer - inner) * reach, 0.0))
