@@ -116,7 +116,9 @@ def roll_up_pending(
     for path in journals(place, first=first, last=last, hosts=hosts):
         host, day = parse_path(path)
         days.setdefault(day, []).append(host)
-    return merge_rows([roll_up_days(place, day, day, hosts=found, metrics=metrics) for day, found in sorted(days.items())])
+    return merge_rows(
+        [roll_up_days(place, day, day, hosts=found, metrics=metrics) for day, found in sorted(days.items())]
+    )
 
 
 def roll_up_days(
