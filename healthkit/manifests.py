@@ -86,7 +86,9 @@ def read_manifest(folder: Path) -> Manifest:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: {error}") from error
     if manifest.version != 1 or manifest.created.tzinfo is None:
-        raise StoreError(f"{path}: version {manifest.version}, created {manifest.created}: not readable by this version")
+        raise StoreError(
+            f"{path}: version {manifest.version}, created {manifest.created}: not readable by this version"
+        )
     return manifest
 
 

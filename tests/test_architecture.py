@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"schema", "errors", "files", "jsons", "config", "periods", "findings", "quantities", "charts", "plots", "display"},
-    {"store", "state", "demo"},
+    {"store", "state", "demo", "manifests"},
     {"trends", "changes", "percentiles", "forecasts", "anomalies", "capacity"},
     {"checks", "ledger"},
     {"procedures", "alerts", "scores"},

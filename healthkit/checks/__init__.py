@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "Question", "applicable", "check", "load", "names"]
 
-EXPECTED = (OSError, subprocess.SubprocessError, HealthkitError)
-"""What the world does to a check; anything else is a mistake of ours, is shown as one, and still becomes UNKNOWN."""
+EXPECTED = (OSError, subprocess.SubprocessError, HealthkitError, ImportError)
+"""What the world does to a check, a library that is not installed among it; anything else is a mistake of ours, is shown as one, and still becomes UNKNOWN."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
 
+@cache
 def load(name: str) -> Question:
     """One check.
 

@@ -197,5 +197,3 @@ def critical_above(limit: float) -> float:
     0.95
     """
     return limit + 0.75 * (1 - limit)
-
-

@@ -100,7 +100,9 @@ def _examine(
         yield said.critical("it has no tables at all")
         return
     lost = _lost(rows, backed) if backed else []
-    yield from (said.critical(text) if worst else said.finding(Severity.WARNING, text, _RESTORE) for worst, text in lost)
+    yield from (
+        said.critical(text) if worst else said.finding(Severity.WARNING, text, _RESTORE) for worst, text in lost
+    )
     if not (lost or orphans):
         compared = ", as many as in the last backup or more" if backed else "; no backup to compare with"
         message = f"whole: {quantity(size, 'bytes')}, {sum(rows.values())} rows in {len(rows)} tables{compared}"

@@ -81,5 +81,7 @@ def _judge(metric: str, device: str, p95: float, past: np.ndarray) -> Finding:
             "n": len(past),
             "source": f"daily statistics: {metric}",
         },
-        hint="See when it began (healthkit show trend) and what was changed then (healthkit annotate)." if worse else "",
+        hint="See when it began (healthkit show trend) and what was changed then (healthkit annotate)."
+        if worse
+        else "",
     )

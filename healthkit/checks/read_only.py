@@ -32,7 +32,9 @@ def check(context: Context) -> Iterator[Finding]:
             "read-only" + ("" if bad else ", as /etc/fstab says") if flag.value > 0 else "can be written",
             value=flag.value,
             evidence={"threshold": 0, "fstab": meant.get(mount), "source": f"samples: {METRIC}"},
-            hint=f"See why (dmesg | grep -i 'remount'), check the disk, then mount -o remount,rw {mount}." if bad else "",
+            hint=f"See why (dmesg | grep -i 'remount'), check the disk, then mount -o remount,rw {mount}."
+            if bad
+            else "",
             ts=flag.ts,
         )
 

@@ -95,9 +95,7 @@ def _answer(context: Context, service: Service, probe: _Probe) -> Finding:
     """Whether it answers now, and with what."""
     answered = probe.wait(min(float(service.timeout), max(context.remaining - 0.5, 0.1)))
     expected = service.expect
-    good = answered.status is not None and (
-        answered.status == expected if expected else 200 <= answered.status < 300
-    )
+    good = answered.status is not None and (answered.status == expected if expected else 200 <= answered.status < 300)
     took = f" in {quantity(answered.seconds, 'seconds')}" if answered.seconds is not None else ""
     said = f"status {answered.status}{took}" if answered.status is not None else f"no answer: {answered.error}"
     return Finding(
@@ -190,7 +188,9 @@ def _running(context: Context, service: Service) -> Finding:
 def _unit(context: Context, service: Service) -> Finding | None:
     """What systemd says; None where it is not in charge or does not know the unit."""
     try:
-        result = context.tool("systemctl", "show", "--property=LoadState,ActiveState,SubState", "--", service.unit or "")
+        result = context.tool(
+            "systemctl", "show", "--property=LoadState,ActiveState,SubState", "--", service.unit or ""
+        )
     except FileNotFoundError:
         return None
     state = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
