@@ -1,1 +1,1 @@
-"""healthkit.checks"""
+"""Judge: one question a file, each yields findings."""

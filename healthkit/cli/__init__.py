@@ -1,1 +1,1 @@
-"""healthkit.cli"""
+"""The command line: one file a command; nothing imports it."""

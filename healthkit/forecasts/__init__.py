@@ -1,1 +1,1 @@
-"""healthkit.forecasts"""
+"""Forecasts with intervals that hold."""

@@ -1,0 +1,58 @@
+# Few commands are all: demo, test, quick, lint, bench. Each sets itself up; the second time that takes seconds.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := healthkit collectors reports notebooks
+
+.PHONY: demo test quick lint bench notebooks pin clean FORCE
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed
+	$(BIN)/healthkit demo --output healthkit-demo
+
+test: $(VENV)/test-installed lint
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+quick: $(VENV)/test-installed
+	$(BIN)/python -m pytest -n auto -m "not slow and not notebook"
+
+lint: $(VENV)/test-installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/installed
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+notebooks: $(VENV)/test-installed
+	$(BIN)/python notebooks/pair.py
+
+pin: $(VENV)/test-installed
+	$(BIN)/python -m pip freeze --all --exclude project-healthkit --exclude-editable > constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info healthkit-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "healthkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip setuptools
+
+# A strict editable install links single files, so a new file needs a new install; an edit does not.
+$(VENV)/files: FORCE | $(VENV)/bin/python
+	@find $(SOURCES) -type f -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*' | LC_ALL=C sort > $@.new
+	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
+
+$(VENV)/dependencies: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --config-settings editable_mode=strict
+	@touch $@
+
+$(VENV)/installed: $(VENV)/dependencies $(VENV)/files
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=strict
+	@touch $@
+
+$(VENV)/test-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group test --group lint
+	@touch $@
+
+FORCE:

@@ -1,0 +1,36 @@
+"""Data to stdout: JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from healthkit.jsons import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def write_json(data: Any) -> None:
+    """One JSON document; NaN and infinities, which JSON does not have, become null."""
+    click.echo(json.dumps(plain(data), indent=2, ensure_ascii=False))
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """A table for a terminal; control characters in its cells are shown, not obeyed."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_visible(str(cell))) for cell in row))
+    Console(soft_wrap=False).print(table)
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode("ascii") for c in text)

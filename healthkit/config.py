@@ -1,0 +1,320 @@
+"""Configuration: `HOME/config/healthkit.yaml`, strict and typed, read once and handed on by argument.
+
+Every key is optional; an unknown key or a wrong type is a `ConfigError` naming key, file and line. This is the only
+module below the command line that looks at the environment: `$HEALTHKIT_HOME` for the home, `$HEALTHKIT_SMTP_PASSWORD`
+for the mail password.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from healthkit.errors import ConfigError
+
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Positive = Annotated[float, Meta(gt=0)]
+
+
+class Duration(float):
+    """Seconds, written as `90s`, `5m`, `1h`, `30d` or `2w`."""
+
+    __slots__ = ()
+    UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}  # noqa: RUF012 - read only
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        """Seconds.
+
+        Raises:
+            ValueError: Not written so.
+        """
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", text)
+        if not match:
+            raise ValueError(f"{text!r} is not a duration: write 90s, 5m, 1h, 30d or 2w")
+        return cls(float(match[1]) * cls.UNITS[match[2]])
+
+
+class Size(int):
+    """Bytes, written as `512MiB` or `1GiB` (powers of 1024) or `1GB` (powers of 1000)."""
+
+    __slots__ = ()
+    _PREFIXES = " KMGTP"
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Bytes.
+
+        Raises:
+            ValueError: Not written so.
+        """
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGTP])(i?))?B\s*", text)
+        if not match:
+            raise ValueError(f"{text!r} is not a size: write 512MiB or 1GB")
+        power = cls._PREFIXES.index(match[2] or " ")
+        return cls(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+class _Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every section of the file."""
+
+
+class Recipients(_Strict, frozen=True):
+    """Who gets which mail."""
+
+    weekly: tuple[str, ...] = ()
+    monthly: tuple[str, ...] = ()
+    quarterly: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+
+
+class Mail(_Strict, frozen=True):
+    """The SMTP server, and who gets what."""
+
+    host: str = "localhost"
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+    sender: str = ""
+    timeout: Positive = 30
+    recipients: Recipients = Recipients()
+
+    def password(self) -> str | None:
+        """The password: `$HEALTHKIT_SMTP_PASSWORD`, else the first line of `password_file`.
+
+        Raises:
+            ConfigError: The file cannot be read, or others may read it.
+        """
+        if "HEALTHKIT_SMTP_PASSWORD" in os.environ:
+            return os.environ["HEALTHKIT_SMTP_PASSWORD"]
+        return read_secret(Path(self.password_file)) if self.password_file else None
+
+
+class Service(_Strict, frozen=True):
+    """A service to watch: what answers, and what runs it."""
+
+    name: str
+    url: str | None = None
+    unit: str | None = None
+    process: str | None = None
+    timeout: Positive = 5
+    expect: Annotated[int, Meta(ge=100, le=599)] | None = None
+
+
+class Database(_Strict, frozen=True):
+    """An SQLite database that the service lives on."""
+
+    name: str
+    path: str
+
+
+class Backups(_Strict, frozen=True):
+    """Where backups are, and how old the newest may be."""
+
+    directory: str = "/backup/project-health"
+    max_age_hours: Positive = 24
+
+
+class Logs(_Strict, frozen=True):
+    """Which logs are rotated and kept, and for how long."""
+
+    directories: tuple[str, ...] = ("/var/log/project-health",)
+    compress_after: Duration = Duration(86400)
+    keep: Duration = Duration(30 * 86400)
+    max_total: Size = Size(1024**3)
+
+
+class Application(_Strict, frozen=True):
+    """What the security and configuration checks look at."""
+
+    directory: str = "/opt/project-health"
+    config: str = "/etc/project-health"
+
+
+class Limits(_Strict, frozen=True):
+    """Where a value becomes a warning."""
+
+    cpu: Ratio = 0.80
+    memory: Ratio = 0.85
+    disk: Ratio = 0.80
+    inodes: Ratio = 0.80
+    swap: Ratio = 0.50
+    response_seconds: Positive = 5
+    days_to_full: Positive = 30
+
+
+class Alerting(_Strict, frozen=True):
+    """Where alerts go besides mail."""
+
+    webhook: str | None = None
+    alertmanager: str | None = None
+    apprise: tuple[str, ...] = ()
+
+
+class Collect(_Strict, frozen=True):
+    """How the resident collector measures."""
+
+    every: Duration = Duration(60)
+    keep_raw: Duration = Duration(90 * 86400)
+
+
+class Weights(_Strict, frozen=True):
+    """What each component of the score weighs; only the proportions count."""
+
+    availability: Annotated[float, Meta(ge=0)] = 25
+    data_safety: Annotated[float, Meta(ge=0)] = 25
+    resources: Annotated[float, Meta(ge=0)] = 20
+    security: Annotated[float, Meta(ge=0)] = 15
+    operations: Annotated[float, Meta(ge=0)] = 10
+    trend: Annotated[float, Meta(ge=0)] = 5
+
+
+class Config(_Strict, frozen=True):
+    """The whole file. `Config()` is what an absent file means."""
+
+    host: str = field(default_factory=socket.gethostname)
+    mail: Mail = Mail()
+    services: tuple[Service, ...] = ()
+    databases: tuple[Database, ...] = ()
+    backups: Backups | None = None
+    logs: Logs | None = None
+    application: Application | None = None
+    limits: Limits = Limits()
+    weights: Weights = Weights()
+    alerting: Alerting = Alerting()
+    collect: Collect = Collect()
+    timezone: str = "UTC"
+    simulated: bool = False
+
+
+def home(directory: str | os.PathLike[str] | None = None) -> Path:
+    """The one directory that holds everything: the argument, else `$HEALTHKIT_HOME`, else the system's place.
+
+    That is `/var/lib/project-health` for root and the XDG data directory for others.
+    Source: https://specifications.freedesktop.org/basedir-spec/
+    """
+    if directory or os.environ.get("HEALTHKIT_HOME"):
+        return Path(directory or os.environ["HEALTHKIT_HOME"]).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/project-health")
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "project-health"
+
+
+def config_path(home: Path) -> Path:
+    """Where the configuration of a home lies."""
+    return home / "config" / "healthkit.yaml"
+
+
+def load_config(home: Path) -> Config:
+    """The configuration of a home; the defaults where there is no file.
+
+    Raises:
+        ConfigError: The file cannot be read, is no YAML, or has a key or value it cannot have.
+    """
+    path = config_path(home)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=str(path)) from error
+    return parse_config(text, file=str(path))
+
+
+def parse_config(text: str, *, file: str = "") -> Config:
+    """The configuration in a YAML text.
+
+    Raises:
+        ConfigError: Names the key, and the line of *file* it stands on.
+    """
+    import yaml
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        what = f"not YAML: {getattr(error, 'problem', None) or error}"
+        raise ConfigError(what, file=file, line=mark.line + 1 if mark else 0) from error
+    if data is None:
+        return Config()
+    try:
+        config = msgspec.convert(data, Config, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        message, line = _explain(str(error), text)
+        raise ConfigError(message, file=file, line=line) from error
+    _check_timezone(config, text, file)
+    return config
+
+
+def read_secret(path: Path) -> str:
+    """The first line of a file that only its owner may read.
+
+    Raises:
+        ConfigError: It cannot be read, or group or others may read it too.
+    """
+    try:
+        mode = path.stat().st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(f"mode is {stat.S_IMODE(mode):04o}: a secret must be 0600", file=str(path))
+        return path.read_text(encoding="utf-8").partition("\n")[0]
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error}", file=str(path)) from error
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind in (Duration, Size) and isinstance(value, str):
+        return kind.parse(value)
+    raise ValueError(f"Expected a {kind.__name__.lower()} such as {'30d' if kind is Duration else '1GiB'}")
+
+
+def _check_timezone(config: Config, text: str, file: str) -> None:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(config.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        line = _line_of(text, ["timezone"])
+        raise ConfigError(f"unknown time zone {config.timezone!r} - at `$.timezone`", file=file, line=line) from error
+
+
+def _explain(message: str, text: str) -> tuple[str, int]:
+    """The message with the full key, and its line in the text."""
+    unknown = re.search(r"unknown field `(.+?)`", message)
+    place = re.search(r" - at `(\$.*?)`", message)
+    path = re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", place[1] if place else "$")
+    steps: list[str | int] = [name or (int(index) if index.isdigit() else 0) for name, index in path]
+    if unknown:
+        steps.append(unknown[1])
+        message = f"unknown key `$.{'.'.join(map(str, steps))}`"
+    return message, _line_of(text, steps)
+
+
+def _line_of(text: str, steps: list[str | int]) -> int:
+    """1-based line of the node that *steps* lead to, or of the last one that exists."""
+    import yaml
+
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = node.start_mark.line if node else 0
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(step)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line
+        else:
+            break
+    return int(line) + 1

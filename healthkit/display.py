@@ -1,0 +1,92 @@
+"""HTML for people: tables, badges, and the one style sheet of everything healthkit shows.
+
+Semantic elements, colours by CSS variables (light and dark), severity always as glyph, word and colour. Every text
+that comes from a machine passes `text`, which escapes markup and makes control characters visible.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from healthkit.findings import Severity
+
+STYLE = """
+:root{--paper:#fff;--ink:#1b2733;--muted:#566370;--line:#dfe4e8;--soft:#f5f7f9;--accent:#1a5fd0;--critical:#b3261e;--warning:#8a5300;--unknown:#6b3fa0;--info:#1a5fd0;--ok:#1b6e3c}
+@media(prefers-color-scheme:dark){:root{--paper:#12181f;--ink:#e4e9ee;--muted:#9ba8b4;--line:#2c3742;--soft:#1a222b;--accent:#7fb0ff;--critical:#ff8a80;--warning:#f2b661;--unknown:#c9a6ff;--info:#7fb0ff;--ok:#7fd39b}}
+.hk{color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;font-variant-numeric:tabular-nums}
+.hk p{margin:.5em 0;max-width:46em}.hk .lead{font-size:1.25rem;line-height:1.4}.hk .muted,.hk .note{color:var(--muted)}.hk .note{font-size:.875rem}
+.hk .scroll{overflow-x:auto;margin:.75em 0}.hk table{border-collapse:collapse;width:100%;font-size:.9375rem}
+.hk th,.hk td{text-align:left;padding:.4em .75em .4em 0;border-bottom:1px solid var(--line);vertical-align:top}
+.hk th{color:var(--muted);font-weight:600;font-size:.8125rem;white-space:nowrap}.hk .num{text-align:right;white-space:nowrap}.hk tr{break-inside:avoid}
+.hk .sev{white-space:nowrap;font-weight:600}.hk .sev-critical{color:var(--critical)}.hk .sev-warning{color:var(--warning)}.hk .sev-unknown{color:var(--unknown)}.hk .sev-info{color:var(--info)}.hk .sev-ok{color:var(--ok)}
+.hk .spark{width:7.5rem;height:1.5rem;vertical-align:middle;overflow:visible}.hk .spark path{fill:none;stroke:var(--accent);stroke-width:1.5;stroke-linecap:round;vector-effect:non-scaling-stroke}
+.hk .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1.25rem 2rem}
+.hk .chart{margin:0;break-inside:avoid;min-width:0}.hk figcaption{font-weight:600;font-size:.9375rem;margin-bottom:.5em}
+.hk .plot{position:relative;height:11rem;margin:0 1rem 1.5rem 4rem}.hk .plot svg{position:absolute;width:100%;height:100%;overflow:visible}
+.hk .plot path{fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round;stroke-linecap:round}
+.hk .plot .line{stroke:var(--ink);stroke-width:1.5}.hk .plot .forecast{stroke:var(--accent);stroke-width:2}.hk .plot .faint{stroke:var(--muted);stroke-width:1}
+.hk .plot .band{fill:var(--accent);opacity:.14;stroke:none}.hk .plot .limit{stroke:var(--critical);stroke-width:1.5;stroke-dasharray:6 4}.hk .plot .mark{stroke:var(--muted);stroke-dasharray:2 3}
+.hk .labels{position:absolute;inset:0;font-size:.75rem;color:var(--muted);line-height:1}.hk .labels span{position:absolute;white-space:nowrap}
+.hk .labels .y{right:100%;transform:translate(-.5rem,-50%)}.hk .labels .x{top:100%;transform:translate(-50%,.5rem)}.hk .labels .at{right:0;transform:translateY(-120%);color:var(--critical)}.hk .labels .mark{top:0;transform:translate(.25rem,0)}
+.hk .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:1px;background:var(--line);border:1px solid var(--line);margin:1em 0}
+.hk .tile{background:var(--paper);padding:.75em 1em}.hk .tile b{display:block;font-size:1.5rem;line-height:1.2;font-weight:650}.hk .tile span{color:var(--muted);font-size:.8125rem}
+.hk details{margin:.5em 0;border-left:3px solid var(--line);padding-left:.9em}.hk summary{cursor:pointer}.hk dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;font-size:.9375rem}.hk dt{color:var(--muted)}.hk dd{margin:0;overflow-wrap:anywhere}
+.hk .banner{background:var(--soft);border:1px dashed var(--muted);padding:.6em 1em;font-weight:600}
+""".strip()
+"""Everything is below `.hk`, so that it leaves a notebook's own look alone."""
+
+
+def text(value: object) -> str:
+    r"""*value* as HTML text: markup escaped, control characters shown as Unicode escapes instead of obeyed.
+
+    >>> text("<b>\x1b[31m")
+    '&lt;b&gt;\\x1b[31m'
+    """
+    shown = "".join(
+        char if unicodedata.category(char) not in {"Cc", "Cf", "Cs"} else char.encode("unicode_escape").decode("ascii")
+        for char in str(value)
+    )
+    return escape(shown)
+
+
+def badge(severity: Severity) -> str:
+    """Severity as glyph, word and colour."""
+    return f'<span class="sev sev-{severity.value}">{severity.glyph}\u00a0{severity.value}</span>'
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequence[int] = (), caption: str = ""
+) -> str:
+    """A table that scrolls inside its own box where it is too wide.
+
+    Args:
+        columns: Headings, plain text.
+        rows: Cells as HTML: pass machine text through `text` first. The first cell is the row's heading.
+        numeric: Indices of columns with numbers, set flush right.
+        caption: What the table shows, for those who cannot see it.
+    """
+    kind = dict.fromkeys(numeric, ' class="num"')
+    head = "".join(f'<th scope="col"{kind.get(i, "")}>{escape(name)}</th>' for i, name in enumerate(columns))
+    body = "".join(
+        "<tr>" + "".join(f"<td{kind.get(i, '')}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
+    )
+    label = f' role="region" tabindex="0" aria-label="{escape(caption)}"' if caption else ""
+    return f'<div class="scroll"{label}><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def tiles(items: Iterable[tuple[str, str]]) -> str:
+    """Big numbers in a row: pairs of value (HTML) and label (text)."""
+    return (
+        '<div class="tiles">'
+        + "".join(f'<div class="tile"><b>{v}</b><span>{text(k)}</span></div>' for v, k in items)
+        + "</div>"
+    )
+
+
+def definitions(items: Iterable[tuple[str, str]]) -> str:
+    """Pairs of name (text) and value (HTML)."""
+    return "<dl>" + "".join(f"<dt>{text(name)}</dt><dd>{value}</dd>" for name, value in items) + "</dl>"

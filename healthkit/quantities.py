@@ -1,0 +1,115 @@
+"""Numbers for people: one rounding rule, a unit on each.
+
+Three significant digits, binary prefixes for bytes, per cent for ratios, and the word `unknown` for what was not
+measured: never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+NBSP = "\u00a0"
+_BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_COUNTS = ("", "k", "M", "G", "T", "P", "E")
+
+
+def quantity(value: float | None, unit: str = "") -> str:
+    r"""*value* in base *unit*, as text.
+
+    Args:
+        value: In the base unit; None or NaN = not measured.
+        unit: `ratio`, `bytes`, `seconds`, `days`, `celsius`, any of them `/s`, `1/s`, or empty.
+
+    >>> quantity(0.8732, "ratio"), quantity(3 * 2**30, "bytes"), quantity(0.0312, "seconds"), quantity(None, "bytes")
+    ('87.3\xa0%', '3\xa0GiB', '31.2\xa0ms', 'unknown')
+    """
+    if value is None or math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    base, _, per = unit.partition("/")
+    rate = f"/{per}" if per else ""
+    if base == "ratio":
+        return f"{digits(value * 100)}{NBSP}%{rate}"
+    if base == "bytes":
+        return _prefixed(value, 1024, _BYTES) + rate
+    if base == "seconds" and not rate:
+        return _duration(value)
+    if base == "celsius":
+        return f"{digits(value)}{NBSP}°C{rate}"
+    if base in ("", "1"):
+        text = _prefixed(value, 1000, _COUNTS) if abs(value) >= 1e5 else digits(value)
+        return f"{text}{NBSP}{rate}" if rate else text
+    return f"{digits(value)}{NBSP}{base}{rate}"
+
+
+def difference(value: float | None, unit: str = "") -> str:
+    r"""A change: with its sign; ratios in percentage points.
+
+    >>> difference(0.031, "ratio"), difference(-2**20, "bytes")
+    ('+3.1\xa0points', '-1\xa0MiB')
+    """
+    if value is None or math.isnan(value):
+        return "unknown"
+    sign = "+" if value >= 0 else "-"
+    if unit == "ratio":
+        return f"{sign}{digits(abs(value) * 100)}{NBSP}points"
+    return sign + quantity(abs(value), unit)
+
+
+def digits(value: float) -> str:
+    """Three significant digits, without exponent for what people read every day.
+
+    >>> digits(1234.5), digits(0.012345), digits(99.96), digits(0.0)
+    ('1234', '0.0123', '100', '0')
+    """
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:.0f}"
+    if abs(value) < 1e-4:
+        return f"{value:.2e}"
+    text = f"{value:.3g}"
+    return text if "e" not in text else f"{value:.0f}"
+
+
+def when(moment: datetime, *, now: datetime | None = None) -> str:
+    """A date as people write it; with the year when it is not the running one.
+
+    >>> when(datetime(2027, 2, 3, tzinfo=UTC), now=datetime(2026, 11, 23, tzinfo=UTC))
+    '3 Feb 2027'
+    """
+    text = f"{moment.day} {moment:%b}"
+    return text if now is not None and now.year == moment.year else f"{text} {moment.year}"
+
+
+def utc(moment: datetime) -> str:
+    """Date and minute, UTC.
+
+    >>> utc(datetime(2026, 11, 23, 6, 5, tzinfo=UTC))
+    '2026-11-23 06:05 UTC'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _prefixed(value: float, step: int, prefixes: tuple[str, ...]) -> str:
+    power = 0
+    while abs(value) >= step * 0.9995 and power < len(prefixes) - 1:
+        value /= step
+        power += 1
+    return f"{digits(value)}{NBSP}{prefixes[power]}".rstrip(NBSP)
+
+
+def _duration(seconds: float) -> str:
+    size = abs(seconds)
+    for limit, factor, name in (
+        (1e-3, 1e6, "µs"),
+        (1, 1e3, "ms"),
+        (120, 1, "s"),
+        (7200, 1 / 60, "min"),
+        (172800, 1 / 3600, "h"),
+    ):
+        if size < limit and size > 0:
+            return f"{digits(seconds * factor)}{NBSP}{name}"
+    return f"0{NBSP}s" if size == 0 else f"{digits(seconds / 86400)}{NBSP}days"

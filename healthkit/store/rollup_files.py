@@ -1,0 +1,129 @@
+"""Rollups in Parquet: the days of a month of one host a file.
+
+Where two files, or a file and a fresh computation, know the same day of a series, the row with more samples wins, and of
+equals the later: samples that were expired or damaged after the day was rolled up do not take its statistics along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from healthkit.store.layout import Place, daily_files, daily_path
+from healthkit.store.raw import KEY, metadata, scan, write_parquet
+from healthkit.store.rollup import QUANTILES, ROLLUP_COLUMNS, as_rows
+from healthkit.store.tables import NAMES, milliseconds, to_categorical
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+_NUMBERS = ("coverage", "min", "max", "mean", "last")
+SCHEMA = pa.schema(
+    [
+        ("date", pa.date32()),
+        *((name, _NAME) for name in NAMES),
+        ("n", pa.int32()),
+        *((name, pa.float64()) for name in _NUMBERS),
+        ("q", pa.list_(pa.float64(), len(QUANTILES))),
+    ]
+)
+_ENCODINGS = {
+    "date": "DELTA_BINARY_PACKED",
+    "n": "DELTA_BINARY_PACKED",
+    "q.list.element": "BYTE_STREAM_SPLIT",
+} | dict.fromkeys(_NUMBERS, "BYTE_STREAM_SPLIT")
+
+
+def read_rollup(
+    place: Place,
+    *,
+    hosts: Collection[str] | None = None,
+    metrics: Collection[str] | None = None,
+    first: date = date.min,
+    last: date = date.max,
+) -> pd.DataFrame:
+    """The rows of the files, from the day *first* to *last*, both included.
+
+    Raises:
+        StoreError: Names the file that is damaged.
+    """
+    condition: Any = (ds.field("date") >= pa.scalar(first)) & (ds.field("date") <= pa.scalar(last))
+    for column, names in (("host", hosts), ("metric", metrics)):
+        if names is not None:
+            condition &= ds.field(column).isin(pa.array(sorted(names), pa.string()))
+    paths = [part.path for part in daily_files(place, first=first, last=last, hosts=hosts)]
+    return _to_frame(scan(place, paths, SCHEMA, condition))
+
+
+def write_rollup(place: Place, host: str, rows: pd.DataFrame, *, simulated: bool = False) -> None:
+    """Merge rows of one host into the files of their months.
+
+    Raises:
+        StoreError: A file is damaged, or cannot be written.
+    """
+    months = rows["date"].dt.tz_localize(None).dt.to_period("M")
+    for month in sorted(months.unique()):
+        path = daily_path(place, host, month.start_time.date())
+        known = [part.path for part in daily_files(place, first=month.start_time.date(), last=month.end_time.date())]
+        old = [_to_frame(scan(place, [path], SCHEMA))] if path in known else []
+        replace_rollup(place, path, merge_rows([*old, rows[months == month]]), simulated=simulated)
+
+
+def replace_rollup(place: Place, path: str, rows: pd.DataFrame, *, simulated: bool = False) -> None:
+    """Write rows as the file *path*, at once or not at all."""
+    table = _to_table(rows).replace_schema_metadata({KEY: metadata(rows=len(rows), simulated=simulated)})
+    write_parquet(place, path, table, _ENCODINGS)
+
+
+def merge_rows(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Rows sorted by host, metric, device and date; of several for one day of a series the one with most samples."""
+    parts = [frame for frame in frames if len(frame)]
+    if not parts:
+        return _to_frame(SCHEMA.empty_table())
+    rows = _concat(parts) if len(parts) > 1 else parts[0]
+    codes = [rows[name].cat.codes.to_numpy() for name in NAMES]
+    day = milliseconds(rows["date"])
+    order = np.lexsort((rows["n"].to_numpy(), day, *reversed(codes)))
+    last = np.zeros(len(rows), dtype=bool)
+    last[-1:] = True
+    for key in (day, *codes):
+        last[:-1] |= np.diff(key[order]) != 0
+    return rows.take(order[last]).reset_index(drop=True)
+
+
+def _concat(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    aligned = [part.copy(deep=False) for part in parts]
+    for name in NAMES:
+        names = sorted(set().union(*(part[name].cat.categories for part in parts)))
+        for part in aligned:
+            part[name] = part[name].cat.set_categories(names)
+    return pd.concat(aligned, ignore_index=True)
+
+
+def _to_table(rows: pd.DataFrame) -> pa.Table:
+    grid = np.stack(rows["q"].to_list()) if len(rows) else np.empty((0, len(QUANTILES)))
+    columns = [pa.array(rows["date"].dt.date, pa.date32())]
+    for name in NAMES:
+        column = rows[name].cat.remove_unused_categories()
+        names = pa.array(list(column.cat.categories), pa.string())
+        columns.append(pa.DictionaryArray.from_arrays(pa.array(column.cat.codes.to_numpy(), pa.int32()), names))
+    columns.append(pa.array(rows["n"].to_numpy(), pa.int32()))
+    columns.extend(pa.array(rows[name].to_numpy(), pa.float64(), from_pandas=False) for name in _NUMBERS)
+    columns.append(pa.FixedSizeListArray.from_arrays(pa.array(grid.ravel(), from_pandas=False), len(QUANTILES)))
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _to_frame(table: pa.Table) -> pd.DataFrame:
+    days = table["date"].cast(pa.int32()).to_numpy().astype("datetime64[D]")
+    columns: dict[str, object] = {"date": pd.Series(days.astype("datetime64[ms]")).dt.tz_localize("UTC")}
+    columns |= {name: to_categorical(table[name]) for name in NAMES}
+    columns["n"] = table["n"].to_numpy().astype(np.int64)
+    columns |= {name: table[name].to_numpy() for name in _NUMBERS}
+    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in table["q"].chunks]
+    grid = np.concatenate(chunks) if chunks else np.empty(0)
+    columns["q"] = as_rows(grid.reshape(-1, len(QUANTILES)))
+    return pd.DataFrame(columns)[list(ROLLUP_COLUMNS)]
