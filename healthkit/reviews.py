@@ -48,6 +48,8 @@ class Review:
     hosts: tuple[str, ...]
     """Hosts under review, sorted; empty where there are no samples at all."""
     config: Config
+    scope: str
+    """What was asked for: `all hosts`, or their names."""
     history: pd.DataFrame
     """Rollup rows of `SHOWN`, from `HISTORY` before the end of the period to its end."""
 
@@ -158,7 +160,8 @@ def review(
         place, hosts=wanted or None, metrics=SHOWN, start=chosen.end - HISTORY, end=min(chosen.end, moment)
     )
     seen = tuple(wanted or sorted(set(history["host"].astype(str))))
-    return Review(place, cadence, chosen, moment, seen, settings, history)
+    scope = ", ".join(wanted) or "all hosts"
+    return Review(place, cadence, chosen, moment, seen, settings, scope, history)
 
 
 def _newest(home: Path, cadence: Cadence, now: datetime) -> Period:

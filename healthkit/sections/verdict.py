@@ -39,7 +39,7 @@ def verdict(review: Review) -> Section:
 
 def numbers(review: Review) -> dict[str, Any]:
     """Everything that subject, index and archive need to know about a report."""
-    scores = [score.value for score in review.scores.values()]
+    scores = [score.score for score in review.scores.values()]
     score = min(scores) if scores else None
     previous = _previous_score(review)
     return {
@@ -140,4 +140,9 @@ def _previous_score(review: Review) -> float | None:
     from healthkit.state import State
 
     with State(review.home) as state_:
-        return state_.report_score(review.cadence, review.period.previous().label, review.hosts)
+        if state_.problem:
+            return None
+        found = state_.records(
+            "reports", name=review.cadence, period=review.period.previous().label, scope=review.scope
+        )
+    return found[0]["score"] if found else None
