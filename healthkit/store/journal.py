@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
@@ -54,9 +55,14 @@ def parse_path(path: Path) -> tuple[str, date]:
 
 def encode(ts_ms: int, reading: Reading) -> bytes:
     """One journal line, with its line feed."""
-    device = quote(reading.device, safe=_SAFE, errors="surrogateescape")
-    body = f"{ts_ms},{reading.metric},{device},{float(reading.value)!r}".encode()
+    body = f"{ts_ms},{reading.metric},{_quoted(reading.device)},{float(reading.value)!r}".encode()
     return b"%s,%08x\n" % (body, zlib.crc32(body))
+
+
+@lru_cache(maxsize=4096)
+def _quoted(device: str) -> str:
+    """Quoting costs more than the rest of the line, and devices are few."""
+    return quote(device, safe=_SAFE, errors="surrogateescape")
 
 
 def decode(line: bytes, host: str) -> Sample | None:
@@ -99,10 +105,14 @@ class Journal:
         if day != self._day:
             self._open(day)
         block = b"".join(lines)
-        written = os.write(self._fd, block)
-        while written < len(block):  # a signal or a nearly full disk cuts a write short
-            written += os.write(self._fd, block[written:])
-        os.fdatasync(self._fd)
+        try:
+            written = os.write(self._fd, block)
+            while written < len(block):  # a signal or a nearly full disk cuts a write short
+                written += os.write(self._fd, block[written:])
+            os.fdatasync(self._fd)
+        except OSError:
+            self.close()  # opening it again ends a torn line, so that it does not swallow the next one
+            raise
         return len(lines)
 
     def _open(self, day: date) -> None:
@@ -110,14 +120,16 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.close()
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        size = os.fstat(fd).st_size
-        if size == 0:
-            os.write(fd, HEADER)
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)  # the name must survive, not only the bytes
-            os.close(folder)
-        elif not _ends_with_newline(path, size):
-            os.write(fd, b"\n")  # what a crash tore stays one bad line and does not swallow the next one
+        try:
+            size = os.fstat(fd).st_size
+            if size == 0:
+                os.write(fd, HEADER)
+                _sync_folder(path.parent)  # the name must survive, not only the bytes
+            elif not _ends_with_newline(path, size):
+                os.write(fd, b"\n")  # what a crash tore stays one bad line and does not swallow the next one
+        except OSError:
+            os.close(fd)
+            raise
         self._fd, self._day = fd, day
 
     def close(self) -> None:
@@ -131,6 +143,14 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _sync_folder(path: Path) -> None:  # healthkit.files has one too, and imports more than a resident process should
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _ends_with_newline(path: Path, size: int) -> bool:
