@@ -9,6 +9,7 @@ Standard library only: the resident collector imports this and must stay small.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import zlib
 from collections.abc import Iterable, Iterator
@@ -101,19 +102,31 @@ class Journal:
         lines = [encode(ts_ms, reading) for reading in readings]
         if not lines:
             return 0
-        day = datetime.fromtimestamp(ts_ms / 1000, UTC).date()
-        if day != self._day:
-            self._open(day)
+        fd = self._claim(datetime.fromtimestamp(ts_ms / 1000, UTC).date())
         block = b"".join(lines)
         try:
-            written = os.write(self._fd, block)
+            written = os.write(fd, block)
             while written < len(block):  # a signal or a nearly full disk cuts a write short
-                written += os.write(self._fd, block[written:])
-            os.fdatasync(self._fd)
+                written += os.write(fd, block[written:])
+            os.fdatasync(fd)
         except OSError:
-            self.close()  # opening it again ends a torn line, so that it does not swallow the next one
+            self.close()  # the next tick opens the file again, and does not write on in a torn line
             raise
+        fcntl.flock(fd, fcntl.LOCK_UN)
         return len(lines)
+
+    def _claim(self, day: date) -> int:
+        """The journal of a day, open and locked: a compaction deletes a journal only while it holds the lock.
+
+        One that was deleted since the last tick (the clock went back to a day that is compacted) is begun anew.
+        """
+        while True:
+            if day != self._day:
+                self._open(day)
+            fcntl.flock(self._fd, fcntl.LOCK_SH)
+            if os.fstat(self._fd).st_nlink:
+                return self._fd
+            self.close()
 
     def _open(self, day: date) -> None:
         path = journal_path(self.home, self.host, day)
