@@ -26,7 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import Context, applicable, not_applicable
+from healthkit.checks._context import NOT_INSTALLED, Context, applicable, not_applicable
 from healthkit.config import Config, load_config
 from healthkit.errors import HealthkitError, ParameterError
 from healthkit.findings import Finding, Findings, Severity
@@ -166,7 +166,7 @@ class _Answer(threading.Thread):
                 for finding in self.question.ask(self._context):
                     self._findings.append(finding)
             except EXPECTED as error:
-                self._findings.append(_unknown(name, _reason(error)))
+                self._findings.append(_unknown(name, _reason(error), hint=_remedy(error)))
             else:
                 if not self._findings:
                     self._findings.append(_unknown(name, "gave no answer"))
@@ -191,8 +191,17 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _unknown(name: str, reason: str) -> Finding:
-    hint = f"Run `healthkit check {name}` by hand to see why; until then treat it as not checked."
+def _remedy(error: BaseException) -> str:
+    """What to do about it, where the error itself tells."""
+    if isinstance(error, FileNotFoundError) and error.strerror == NOT_INSTALLED:
+        return f"Install {error.filename}."
+    if isinstance(error, PermissionError):
+        return "Run the check as root, or as a user that may look there."
+    return ""
+
+
+def _unknown(name: str, reason: str, *, hint: str = "") -> Finding:
+    hint = hint or f"Run `healthkit check {name}` by hand to see why; until then treat it as not checked."
     return Finding(name, Severity.UNKNOWN, name, f"could not tell: {reason}", evidence={"reason": reason}, hint=hint)
 
 
