@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"schema", "errors", "files", "jsons", "config", "periods", "findings", "quantities", "charts", "plots", "display"},
-    {"store", "state", "demo", "manifests"},
-    {"trends", "changes", "percentiles", "forecasts", "anomalies", "capacity"},
+    {"store", "state", "demo", "simulation", "manifests"},
+    {"series", "grids", "trends", "changes", "percentiles", "forecasts", "anomalies", "expectations", "capacity"},
     {"checks", "ledger"},
     {"procedures", "alerts", "scores"},
     {"reviews", "sections", "schedule", "runbook"},

@@ -1,1 +1,28 @@
-"""What a report says: one function a section, one call in a notebook."""
+"""What a report says: one function a section, one call in a notebook.
+
+Each takes a `Review` and returns a `Section`, which shows itself as HTML, text and JSON. A new section is a file here
+with a function of the file's name, a line below, and a heading and a call in a notebook.
+"""
+
+from __future__ import annotations
+
+from healthkit.sections.attention import attention
+from healthkit.sections.availability import availability
+from healthkit.sections.coverage import coverage
+from healthkit.sections.evidence import evidence
+from healthkit.sections.provenance import provenance
+from healthkit.sections.resources import resources
+from healthkit.sections.section import MEDIA_TYPE, Section
+from healthkit.sections.verdict import verdict
+
+__all__ = [
+    "MEDIA_TYPE",
+    "Section",
+    "attention",
+    "availability",
+    "coverage",
+    "evidence",
+    "provenance",
+    "resources",
+    "verdict",
+]

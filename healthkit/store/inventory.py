@@ -126,4 +126,8 @@ def _oldest_rollup(place: Place, daily: list[PartFile]) -> list[date]:
 
 def _distinct(place: Place, paths: list[str], column: str) -> list[str]:
     table = scan(place, paths, ROLLUP_SCHEMA, columns=[column])
-    return [str(name) for name in pc.unique(table[column].unify_dictionaries().cast("string")).to_pylist()] if len(table) else []
+    return (
+        [str(name) for name in pc.unique(table[column].unify_dictionaries().cast("string")).to_pylist()]
+        if len(table)
+        else []
+    )

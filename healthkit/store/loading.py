@@ -16,7 +16,8 @@ from healthkit.periods import Period
 from healthkit.store.journal import parse_path
 from healthkit.store.journal_tables import JournalTable, read_journal
 from healthkit.store.layout import Home, Place, journals, raw_files
-from healthkit.store.rates import LOOK_BACK, rates as rates_of
+from healthkit.store.rates import LOOK_BACK
+from healthkit.store.rates import rates as rates_of
 from healthkit.store.raw import read_raw
 from healthkit.store.rollup import roll_up
 from healthkit.store.rollup_files import merge_rows, read_rollup
@@ -116,7 +117,9 @@ def roll_up_pending(
     for path in journals(place, first=first, last=last, hosts=hosts):
         host, day = parse_path(path)
         days.setdefault(day, []).append(host)
-    return merge_rows([roll_up_days(place, day, day, hosts=found, metrics=metrics) for day, found in sorted(days.items())])
+    return merge_rows(
+        [roll_up_days(place, day, day, hosts=found, metrics=metrics) for day, found in sorted(days.items())]
+    )
 
 
 def roll_up_days(

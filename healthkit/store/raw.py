@@ -31,7 +31,14 @@ _FORMAT = ds.ParquetFileFormat(
     dictionary_columns=list(NAMES),
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True),
 )
-DAMAGE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, pa.ArrowTypeError, OSError, UnicodeDecodeError)
+DAMAGE = (
+    pa.ArrowInvalid,
+    pa.ArrowNotImplementedError,
+    pa.ArrowKeyError,
+    pa.ArrowTypeError,
+    OSError,
+    UnicodeDecodeError,
+)
 """What Arrow raises for a file that is not, or no longer, what we wrote."""
 
 
@@ -68,7 +75,9 @@ def write_raw(place: Place, path: str, samples: pd.DataFrame, quality: Quality =
         StoreError: It cannot be written.
     """
     table = to_table(samples)
-    table = table.replace_schema_metadata({KEY: metadata(rows=len(samples), crc32=checksum(samples), **asdict(quality))})
+    table = table.replace_schema_metadata(
+        {KEY: metadata(rows=len(samples), crc32=checksum(samples), **asdict(quality))}
+    )
     write_parquet(place, path, table, {"ts": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}, sizes(samples))
 
 
@@ -184,9 +193,7 @@ def scan(
         raise StoreError(f"{paths[0]}: damaged: {error}") from error
 
 
-def _scan(
-    place: Place, paths: Sequence[str], schema: pa.Schema, condition: Any, columns: list[str] | None
-) -> pa.Table:
+def _scan(place: Place, paths: Sequence[str], schema: pa.Schema, condition: Any, columns: list[str] | None) -> pa.Table:
     fragments = [_FORMAT.make_fragment(path, filesystem=place.filesystem) for path in paths]
     return ds.FileSystemDataset(fragments, schema, _FORMAT, place.filesystem).to_table(columns, filter=condition)
 

@@ -31,9 +31,11 @@ SCHEMA = pa.schema(
         ("q", pa.list_(pa.float64(), len(QUANTILES))),
     ]
 )
-_ENCODINGS = {"date": "DELTA_BINARY_PACKED", "n": "DELTA_BINARY_PACKED", "q.list.element": "BYTE_STREAM_SPLIT"} | dict.fromkeys(
-    _NUMBERS, "BYTE_STREAM_SPLIT"
-)
+_ENCODINGS = {
+    "date": "DELTA_BINARY_PACKED",
+    "n": "DELTA_BINARY_PACKED",
+    "q.list.element": "BYTE_STREAM_SPLIT",
+} | dict.fromkeys(_NUMBERS, "BYTE_STREAM_SPLIT")
 
 
 def read_rollup(

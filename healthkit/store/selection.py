@@ -77,7 +77,9 @@ def _only_one(data: pd.DataFrame, metric: str, host: str | None, device: str | N
         found = rows[column].unique()
         if name is None and len(found) > 1:
             names = ", ".join(repr(str(one)) for one in sorted(found)[:5])
-            raise ParameterError(f"{metric}: {len(found)} {column}s have it, name one: {names}{', ...' * (len(found) > 5)}")
+            raise ParameterError(
+                f"{metric}: {len(found)} {column}s have it, name one: {names}{', ...' * (len(found) > 5)}"
+            )
     return rows
 
 

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from healthkit.store.files import locked
-from healthkit.store.layout import Home, Place, raw_files, raw_path
+from healthkit.store.files import locked, remove_file
+from healthkit.store.layout import Home, Place, daily_files, raw_files, raw_path
 from healthkit.store.loading import roll_up_days
-from healthkit.store.raw import Quality, read_quality, read_raw, write_raw
+from healthkit.store.raw import Quality, read_metadata, read_quality, read_raw, write_raw
 from healthkit.store.rollup_files import merge_rows, write_rollup
 from healthkit.store.tables import milliseconds, tidy, union
 
@@ -77,3 +77,16 @@ def _runs(days: list[date]) -> list[tuple[date, date]]:
     """First and last day of each unbroken run of ascending days."""
     edges = [at for at in range(1, len(days)) if days[at] - days[at - 1] != _DAY]
     return [(days[at], days[end - 1]) for at, end in zip([0, *edges], [*edges, len(days)], strict=True) if days]
+
+
+def remove_simulated(home: Home) -> None:
+    """Delete the Parquet files that are marked as made up.
+
+    Raises:
+        StoreError: A file is damaged, or cannot be deleted.
+    """
+    place = Place.open(home)
+    with locked(place):
+        for part in [*raw_files(place), *daily_files(place)]:
+            if read_metadata(place, part.path).get("simulated"):
+                remove_file(place, part.path)

@@ -1,0 +1,55 @@
+"""`healthkit check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from healthkit.cli import options, output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from healthkit.scores import HealthScore
+
+
+@click.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.home
+@options.format_
+@click.option("--host", help="Judge this host by its samples alone [default: this machine, live].")
+@click.option("--list", "list_", is_flag=True, help="List the checks.")
+def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | None, list_: bool) -> int:
+    """Run all checks, or those named: findings and score.
+
+    Exit code as of a Nagios plug-in: 0 ok or info, 1 warning, 2 critical, 3 unknown.
+    """
+    from healthkit import checks
+    from healthkit.config import load_config
+    from healthkit.scores import health_score
+
+    if list_:
+        for name in checks.names():
+            click.echo(name)
+        return 0
+    config = load_config(home)
+    findings = checks.check(home, config=config, names=names or None, host=host)
+    score = health_score(findings, weights=config.weights)
+    if not names:
+        _archive(home, score)
+    if format_ == "json":
+        output.write_json(score.as_dict())
+    else:
+        rows = [(f"{f.severity.glyph} {f.severity.value}", f.check, f.subject, f.message, f.hint) for f in findings]
+        output.write_table(["Severity", "Check", "Subject", "Message", "What to do"], rows)
+        click.echo(score)
+    return findings[0].exit_code if findings else 3
+
+
+def _archive(home: Path, score: HealthScore) -> None:
+    """Keep the result where reports and the runbook's readers look for it."""
+    from healthkit.state import State
+
+    with State(home) as state:
+        state.record_health_report(score)

@@ -1,0 +1,177 @@
+"""One period of one host or a fleet, loaded once: what every section of a report reads.
+
+Reports read the rollup, never all samples: the period and the one before for the metrics that people look at, and a
+longer history for what can run full.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from healthkit.errors import ParameterError
+from healthkit.periods import CADENCES, Cadence, Period
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from healthkit.capacity import Capacity
+    from healthkit.config import Config
+    from healthkit.findings import Findings
+    from healthkit.scores import HealthScore
+
+HISTORY = timedelta(days=400)
+"""How far back forecasts look: a year, and a month to see the season turn."""
+CAPACITY = ("disk_used_ratio", "disk_inodes_used_ratio", "memory_used_ratio", "swap_used_ratio")
+"""Metrics that can run full."""
+SHOWN = ("cpu_busy_ratio", "http_up", "http_response_seconds", "collector_up", *CAPACITY)
+"""Metrics whose daily course a report shows."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """A period under review.
+
+    Findings, score and capacity are worked out when a section first asks for them.
+    """
+
+    home: Path
+    cadence: Cadence
+    period: Period
+    now: datetime
+    """When the review was made, UTC."""
+    hosts: tuple[str, ...]
+    """Hosts under review, sorted; empty where there are no samples at all."""
+    config: Config
+    history: pd.DataFrame
+    """Rollup rows of `SHOWN`, from `HISTORY` before the end of the period to its end."""
+
+    @property
+    def so_far(self) -> bool:
+        """Whether the period is still running."""
+        return not self.period.ended(self.now)
+
+    @property
+    def until(self) -> datetime:
+        """Up to when it can have been measured: the end of the period, or now."""
+        return min(self.period.end, self.now)
+
+    @cached_property
+    def rollup(self) -> pd.DataFrame:
+        """The period's part of `history`."""
+        return self.during(self.period)
+
+    @cached_property
+    def before(self) -> pd.DataFrame:
+        """The previous period's part of `history`."""
+        return self.during(self.period.previous())
+
+    def during(self, period: Period) -> pd.DataFrame:
+        """A period's part of `history`."""
+        date = self.history["date"]
+        return self.history[(date >= period.start) & (date < period.end)]
+
+    @cached_property
+    def host_coverage(self) -> dict[str, float]:
+        """Share of the period, so far, in which each host was watched at all: of its best-covered metric, per day."""
+        elapsed = max((self.until - self.period.start) / timedelta(days=1), 1e-9)
+        best = self.rollup.groupby(["host", "date"], observed=True)["coverage"].max()
+        total = best.groupby(level="host", observed=True).sum() / elapsed
+        return {host: min(float(total.get(host, 0.0)), 1.0) for host in self.hosts}
+
+    @property
+    def coverage(self) -> float:
+        """Mean of `host_coverage`; 0 without hosts."""
+        return sum(self.host_coverage.values()) / len(self.hosts) if self.hosts else 0.0
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What the checks say at the end of the period, of every host."""
+        from healthkit.checks import check
+        from healthkit.findings import Findings
+
+        each = (check(self.home, host=host, config=self.config, now=self.until) for host in self.hosts)
+        return Findings(finding for findings in each for finding in findings)
+
+    @cached_property
+    def scores(self) -> dict[str, HealthScore]:
+        """The score of each host."""
+        from healthkit.findings import Findings
+        from healthkit.scores import health_score
+
+        return {
+            host: health_score(Findings(f for f in self.findings if f.host == host), weights=self.config.weights)
+            for host in self.hosts
+        }
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        """Days until each resource is full, over all hosts."""
+        from healthkit.capacity import capacity
+
+        return capacity(self.history, limits=self.config.limits, now=self.until)
+
+
+def review(
+    home: str | os.PathLike[str] | None = None,
+    cadence: Cadence = "weekly",
+    *,
+    period: str = "",
+    hosts: str | Sequence[str] = "",
+    now: datetime | None = None,
+) -> Review:
+    """Load a period for a report.
+
+    Args:
+        home: Directory with metrics and configuration; empty: `$HEALTHKIT_HOME`.
+        cadence: `weekly`, `monthly` or `quarterly`.
+        period: Its label, such as `2026-W47`; empty: the newest ended period with samples, else the running one.
+        hosts: Names, or one text with commas; empty: every host with samples in the history.
+        now: For tests and reruns; default: the clock.
+
+    Raises:
+        ParameterError: Another cadence's label, a period that has not begun, or a host nobody has heard of.
+        ConfigError: The configuration cannot be used.
+    """
+    from healthkit import config, store
+
+    if cadence not in CADENCES:
+        raise ParameterError(f"cadence {cadence!r}: one of {', '.join(CADENCES)}")
+    place = config.home(home or None)
+    settings = config.load_config(place)
+    moment = now or datetime.now(UTC)
+    chosen = Period.parse(period) if period else _newest(place, cadence, moment)
+    if chosen.cadence != cadence:
+        raise ParameterError(f"period {period!r} is {chosen.cadence}, the report is {cadence}")
+    if chosen.start > moment:
+        raise ParameterError(f"period {period!r} has not begun")
+    wanted = [name.strip() for name in (hosts.split(",") if isinstance(hosts, str) else hosts) if name.strip()]
+    known = store.hosts(place)
+    if unknown := sorted(set(wanted) - set(known)):
+        raise ParameterError(f"no samples of host {', '.join(unknown)}; known: {', '.join(known) or 'none'}")
+    history = store.load_rollup(
+        place, hosts=wanted or None, metrics=SHOWN, start=chosen.end - HISTORY, end=min(chosen.end, moment)
+    )
+    seen = tuple(wanted or sorted(set(history["host"].astype(str))))
+    return Review(place, cadence, chosen, moment, seen, settings, history)
+
+
+def _newest(home: Path, cadence: Cadence, now: datetime) -> Period:
+    """The newest ended period with samples, else the running one."""
+    from healthkit import store
+
+    inventory = store.info(home)
+    if inventory.newest is None or inventory.oldest is None:
+        return Period.of(cadence, now)
+    oldest, newest = (datetime(d.year, d.month, d.day, tzinfo=UTC) for d in (inventory.oldest, inventory.newest))
+    period = Period.of(cadence, newest)
+    while period.end > oldest:
+        if period.ended(now) and len(store.load_rollup(home, period=period, metrics=SHOWN)):
+            return period
+        period = period.previous()
+    return Period.of(cadence, now)

@@ -1,0 +1,71 @@
+"""Daily courses and period percentiles of many series at once, for tables of a whole fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import numpy as np
+    import pandas as pd
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def of_metric(rollup: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of one metric."""
+    return rollup[rollup["metric"] == metric]
+
+
+def period_percentile(rollup: pd.DataFrame, metric: str, percent: float) -> dict[tuple[str, str], float]:
+    """A percentile of the period by (host, device), merged from the daily quantile grids of *rollup*."""
+    import numpy as np
+
+    from healthkit.grids import merge_grids
+
+    rows = of_metric(rollup, metric)
+    rows = rows[rows["n"] > 0]
+    if rows.empty:
+        return {}
+    keys = list(zip(rows["host"].astype(str), rows["device"].astype(str), strict=True))
+    series = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    days = {day: i for i, day in enumerate(sorted(set(rows["date"])))}
+    grids, n = np.full((len(series), len(days), 21), np.nan), np.zeros((len(series), len(days)))
+    place = [series[key] for key in keys], [days[day] for day in rows["date"]]
+    grids[place], n[place] = np.stack(rows["q"].to_list()), rows["n"].to_numpy(dtype=float)
+    values = merge_grids(grids, n, np.array([percent]))[0][:, 0]
+    return {key: float(values[i]) for key, i in series.items()}
+
+
+def daily(rollup: pd.DataFrame, metric: str, column: str, first: datetime, days: int) -> dict[tuple[str, str], Array]:
+    """One value a day from *first* on by (host, device); NaN = not measured.
+
+    Args:
+        rollup: Rollup rows.
+        metric: Name.
+        column: `mean`, `min`, `max`, `last`, or `p95` from the day's own grid.
+        first: First day, midnight UTC.
+        days: How many.
+    """
+    import numpy as np
+    import pandas as pd
+
+    rows = of_metric(rollup, metric)
+    at = (rows["date"] - pd.Timestamp(first)).dt.days.to_numpy()
+    inside = (at >= 0) & (at < days) & (rows["n"].to_numpy() > 0)
+    rows, at = rows[inside], at[inside]
+    values = [grid[19] for grid in rows["q"]] if column == "p95" else rows[column].to_list()
+    found: dict[tuple[str, str], Array] = {}
+    for host, device, day, value in zip(rows["host"].astype(str), rows["device"].astype(str), at, values, strict=True):
+        found.setdefault((host, device), np.full(days, np.nan))[day] = value
+    return found
+
+
+def by_host(values: dict[tuple[str, str], float]) -> dict[str, tuple[str, float]]:
+    """The device with the greatest value of each host, and that value."""
+    found: dict[str, tuple[str, float]] = {}
+    for (host, device), value in values.items():
+        if host not in found or value > found[host][1]:
+            found[host] = (device, value)
+    return found

@@ -1,0 +1,55 @@
+"""What was measured, and what could not be told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from healthkit import display
+from healthkit.findings import Severity
+from healthkit.quantities import quantity
+from healthkit.sections.section import Section
+
+if TYPE_CHECKING:
+    from healthkit.reviews import Review
+
+GOOD = 0.98
+"""Hosts watched at least so much are folded into one line."""
+
+
+def coverage(review: Review) -> Section:
+    """Coverage of each host that has gaps, days without samples, and every question without an answer."""
+    gaps = {host: share for host, share in review.host_coverage.items() if share < GOOD}
+    rows = [
+        (display.text(host), quantity(share, "ratio"), display.text(", ".join(_empty_days(review, host)) or "none"))
+        for host, share in sorted(gaps.items(), key=lambda item: item[1])
+    ]
+    full = len(review.hosts) - len(gaps)
+    unknown = review.findings.of(Severity.UNKNOWN)
+    html = (
+        display.table(["Host", "Measured", "Days without a sample"], rows, numeric=(1,), caption="Coverage")
+        if rows
+        else ""
+    )
+    lines = [f"{host}: {quantity(share, 'ratio')} measured" for host, share in gaps.items()]
+    if full:
+        note = f"{full} of {len(review.hosts)} hosts were measured at least {GOOD:.0%} of the time."
+        html += f'<p class="note">{note}</p>'
+        lines.append(note)
+    if unknown:
+        items = "".join(
+            f"<li>{display.text(f.host)} <b>{display.text(f.subject)}</b>: {display.text(f.message)}</li>"
+            for f in unknown
+        )
+        html += f"<p>Asked, and could not be told:</p><ul>{items}</ul>"
+        lines += ["Asked, and could not be told:", *(f"- {f.host} {f.subject}: {f.message}" for f in unknown)]
+    data = {"hosts": review.host_coverage, "unknown": [f.as_dict() for f in unknown]}
+    return Section(
+        "coverage", html or "<p>Nothing was measured.</p>", "\n".join(lines) or "Nothing was measured.", data
+    )
+
+
+def _empty_days(review: Review, host: str) -> list[str]:
+    seen = {f"{day:%Y-%m-%d}" for day in review.rollup.loc[review.rollup["host"] == host, "date"]}
+    days = (review.period.start + timedelta(days=k) for k in range(review.period.days))
+    return [f"{day:%-d %b}" for day in days if day < review.until and f"{day:%Y-%m-%d}" not in seen]

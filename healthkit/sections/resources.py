@@ -1,0 +1,55 @@
+"""Resources of each host: the period's 95th percentile beside the course of the last weeks."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from healthkit import display
+from healthkit.charts import sparkline
+from healthkit.quantities import quantity
+from healthkit.schema import rate_unit, title
+from healthkit.sections import courses
+from healthkit.sections.section import Section
+
+if TYPE_CHECKING:
+    from healthkit.reviews import Review
+
+COLUMNS = ("cpu_busy_ratio", "memory_used_ratio", "disk_used_ratio", "http_response_seconds")
+DAYS = 28
+
+
+def resources(review: Review, *, most: int = 200) -> Section:
+    """One row a host: p95 of CPU, memory, its fullest disk and its slowest service; at most *most* hosts."""
+    first = (review.until - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    p95 = {m: courses.period_percentile(review.rollup, m, 95) for m in COLUMNS}
+    worst = {m: courses.by_host(values) for m, values in p95.items()}
+    lines = {m: courses.daily(review.history, m, "p95", first, DAYS) for m in COLUMNS}
+    hosts = review.hosts[:most]
+    rows, plain, data = [], [], []
+    for host in hosts:
+        cells, words, numbers = [display.text(host)], [], {}
+        for metric in COLUMNS:
+            device, value = worst[metric].get(host, ("", math.nan))
+            shown = quantity(value, rate_unit(metric))
+            name = f"{title(metric)}{f' of {device}' if device else ''}"
+            if math.isnan(value):
+                cells.append(f'<span class="muted">{shown}</span>')
+            else:
+                line = sparkline(
+                    list(lines[metric].get((host, device), ())),
+                    alt=f"{name}: course of the last {DAYS} days, now {shown}",
+                )
+                where = f' <span class="muted">{display.text(device)}</span>' if device else ""
+                cells.append(f'<span title="{display.text(metric)}">{shown}</span>{where}<br>{line}')
+            words.append(f"{name} {shown}")
+            numbers[metric] = {"device": device, "p95": value}
+        rows.append(cells)
+        plain.append(f"{host}: " + ", ".join(words))
+        data.append({"host": host, **numbers})
+    heads = ["Host", *(f"{title(metric)}, p95" for metric in COLUMNS)]
+    html = display.table(heads, rows, caption="95th percentiles of the period by host")
+    if left := len(review.hosts) - len(hosts):
+        html += f'<p class="note">{left} more hosts are in the data, not in this table.</p>'
+    return Section("resources", html, "\n".join(plain), {"rows": data})

@@ -1,0 +1,96 @@
+"""The command line: exit codes, what goes where, and errors that name the thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from healthkit.cli import main as cli
+from healthkit.config import Config, config_path, parse_config
+
+
+def run(*arguments, home=None, **more):
+    environment = os.environ | ({"HEALTHKIT_HOME": str(home)} if home else {})
+    command = [sys.executable, "-m", "healthkit", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **more)
+
+
+def test_help_of_every_command_is_quick_to_reach():
+    before = os.times()
+    done = run("--help")
+    after = os.times()
+    assert done.returncode == 0
+    for name in ("check", "collect", "config", "demo", "init", "report", "show", "store"):
+        assert f"\n  {name} " in done.stdout
+        assert cli.main([name, "--help"]) == 0
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    assert cpu < 0.3
+
+
+def test_version_is_the_package_s():
+    assert run("--version").stdout.startswith("healthkit, version ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["show", "sorrow", "cpu_busy_ratio"], ["check", "--colour"], ["collect", "--every", "1 year"]],
+)
+def test_wrong_usage_exits_64_and_says_so(arguments, tmp_path):
+    done = run(*arguments, home=tmp_path)
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert arguments[-1] in done.stderr or arguments[0] in done.stderr
+
+
+def test_init_writes_a_configuration_that_is_valid_and_keeps_one_that_is_there(tmp_path):
+    first = run("init", home=tmp_path)
+    assert first.returncode == 0
+    assert first.stdout.strip() == str(config_path(tmp_path))
+    config_path(tmp_path).write_text("host: kept\n")
+    again = run("init", home=tmp_path)
+    assert "kept" in again.stderr
+    assert config_path(tmp_path).read_text() == "host: kept\n"
+
+
+def test_the_written_configuration_names_every_key_with_its_default():
+    from importlib.resources import files
+
+    text = files("healthkit").joinpath("healthkit.yaml").read_text(encoding="utf-8")
+    assert parse_config(text) == Config()
+    uncommented = "\n".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+    everything = parse_config(uncommented)
+    assert set(yaml.safe_load(uncommented)) == set(Config.__struct_fields__)
+    for key in set(Config.__struct_fields__) - {"host", "services", "databases", "backups", "logs", "application"}:
+        assert getattr(everything, key) == getattr(Config(), key), key
+
+
+def test_a_bad_configuration_exits_78_naming_key_file_and_line(tmp_path):
+    config_path(tmp_path).parent.mkdir()
+    config_path(tmp_path).write_text("host: a\nlimits:\n  cpu: eighty\n")
+    for command in (["config", "check"], ["report", "weekly"], ["check"]):
+        done = run(*command, home=tmp_path)
+        assert done.returncode == 78, command
+        assert "healthkit.yaml:3: " in done.stderr
+        assert "$.limits.cpu" in done.stderr
+
+
+def test_config_show_is_yaml_or_json(tmp_path):
+    assert yaml.safe_load(run("config", "show", home=tmp_path).stdout)["mail"]["port"] == 587
+    assert json.loads(run("config", "show", "-f", "json", home=tmp_path).stdout)["collect"]["every"] == 60
+
+
+def test_a_metric_nobody_measured_is_named(tmp_path):
+    done = run("show", "trend", "no_such_ratio", home=tmp_path)
+    assert done.returncode == 64
+    assert "no_such_ratio" in done.stderr
+
+
+def test_home_as_an_option_wins(tmp_path):
+    done = run("init", "--home", tmp_path / "other", home=tmp_path)
+    assert Path(done.stdout.strip()) == config_path(tmp_path / "other")
