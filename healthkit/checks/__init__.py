@@ -94,7 +94,7 @@ def check(
     now: datetime | None = None,
     samples: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
-    host: str = "",
+    host: str | None = None,
     root: str = "/",
     deadline: float = 8,
 ) -> Findings:
@@ -107,8 +107,8 @@ def check(
         now: The moment that ages are counted to, UTC.
         samples: Samples to judge instead of the store's: ts, host, metric, device, value, counters as they were read.
         history: Daily statistics to judge instead of the store's, as `store.load_rollup` returns them.
-        host: Whose samples to judge. Of another host than the configured one only its samples can be judged: checks
-            that look at the machine they run on answer "not applicable".
+        host: Judge this host by its samples alone: checks that look at the machine they run on are then not
+            applicable. None: this machine, live.
         root: Top of the tree that system files are looked up in.
         deadline: Seconds after which a check without an answer is UNKNOWN.
 
@@ -159,7 +159,7 @@ class _Answer(threading.Thread):
     def run(self) -> None:
         name = self.question.name
         if self.question.local and not self._context.local:
-            why = f"looks at the machine it runs on, which is not {self._context.subject_host}"
+            why = f"cannot be told from samples: run healthkit check on {self._context.subject_host}"
             self._findings.append(not_applicable(name, "host", why))
         else:
             try:

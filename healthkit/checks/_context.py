@@ -69,8 +69,8 @@ class Context:
     config: Config = field(default_factory=Config)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """The moment that ages are counted to, UTC."""
-    host: str = ""
-    """Whose samples are judged; empty for the configured host, the one the check runs on."""
+    host: str | None = None
+    """Whose samples are judged, and nothing but its samples; None for the machine this runs on, live."""
     root: str = "/"
     """Top of the file tree that system files (`/etc/fstab`, `/var/log/auth.log`, ...) are looked up in."""
     given: pd.DataFrame | None = None
@@ -90,8 +90,8 @@ class Context:
 
     @property
     def local(self) -> bool:
-        """Whether the host that is judged is the one this runs on."""
-        return self.subject_host == self.config.host
+        """Whether the machine itself may be looked at, besides its samples."""
+        return self.host is None
 
     @property
     def remaining(self) -> float:
