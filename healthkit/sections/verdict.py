@@ -39,7 +39,7 @@ def verdict(review: Review) -> Section:
 
 def numbers(review: Review) -> dict[str, Any]:
     """Everything that subject, index and archive need to know about a report."""
-    scores = [score.score for score in review.scores.values()]
+    scores = [score.value for score in review.scores.values()]
     score = min(scores) if scores else None
     previous = _previous_score(review)
     return {
