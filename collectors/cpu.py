@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from healthkit.collectors.procfs import Procfs, number
-
 from healthkit.schema import Metric, Reading
 
 if TYPE_CHECKING:

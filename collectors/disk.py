@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from healthkit.collectors.mounts import Mount, real_mounts
 from healthkit.collectors.procfs import Procfs
-
 from healthkit.schema import Metric, Reading
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from healthkit.collectors.procfs import Procfs
-
 from healthkit.schema import Metric, Reading
 
 if TYPE_CHECKING:
@@ -48,16 +47,21 @@ class _Timex(ctypes.Structure):
 
 def clock() -> Clock | None:
     """State of the clock by adjtimex(2), which needs no privilege to read; None where it cannot be called."""
-    try:
-        call = ctypes.CDLL(None, use_errno=True).adjtimex
-    except (OSError, AttributeError):
-        return None
+    call = _adjtimex()
     timex = _Timex()
-    state = call(ctypes.byref(timex))
+    state = call(ctypes.byref(timex)) if call else -1
     if state < 0:
         return None
     scale = 1e9 if timex.status & _NANOSECONDS else 1e6
     return Clock(state != _ERROR and not timex.status & _UNSYNCHRONISED, timex.offset / scale)
+
+
+@lru_cache(maxsize=1)
+def _adjtimex() -> Callable[[Any], int] | None:
+    try:
+        return ctypes.CDLL(None).adjtimex
+    except (OSError, AttributeError):
+        return None
 
 
 def measure(proc: Procfs, clock: Callable[[], Clock | None]) -> Iterator[Reading]:

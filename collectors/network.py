@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from healthkit.collectors.procfs import Procfs, slurp
-
 from healthkit.schema import Metric, Reading
 
 if TYPE_CHECKING:

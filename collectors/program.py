@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from healthkit.collectors.procfs import slurp
-
 from healthkit.schema import Metric, Reading
 
 if TYPE_CHECKING:

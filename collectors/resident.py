@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psutil
+
 from healthkit.collectors import load
 from healthkit.collectors.schedules import Schedule
-
 from healthkit.errors import HealthkitError
 from healthkit.schema import Metric, Reading
 

@@ -9,7 +9,6 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from healthkit.collectors.probes import Answer, Endpoint, probe
-
 from healthkit.schema import Metric, Reading
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ Everything not listed here is free to change.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,17 +75,24 @@ __all__ = [
     "trend",
 ]
 
-try:
-    __version__ = version("project-healthkit")
-except PackageNotFoundError:  # run from a bare checkout
-    __version__ = "0+unknown"
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _HOME_OF:
         return getattr(import_module(f"healthkit.{_HOME_OF[name]}"), name)
     msg = f"module 'healthkit' has no attribute {name!r}"
     raise AttributeError(msg)
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # e-mail parsers and all: 5 MB in a resident process
+
+    try:
+        return version("project-healthkit")
+    except PackageNotFoundError:  # run from a bare checkout
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:
