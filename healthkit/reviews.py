@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import ParameterError
 from healthkit.periods import CADENCES, Cadence, Period
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from healthkit.capacity import Capacity
     from healthkit.config import Config
     from healthkit.findings import Findings
+    from healthkit.ledger import Ledger
     from healthkit.scores import HealthScore
 
 HISTORY = timedelta(days=400)
@@ -48,6 +49,8 @@ class Review:
     hosts: tuple[str, ...]
     """Hosts under review, sorted; empty where there are no samples at all."""
     config: Config
+    scope: str
+    """What was asked for: `all hosts`, or their names."""
     history: pd.DataFrame
     """Rollup rows of `SHOWN`, from `HISTORY` before the end of the period to its end."""
 
@@ -110,11 +113,30 @@ class Review:
         }
 
     @cached_property
+    def ledger(self) -> Ledger | None:
+        """How earlier forecasts turned out; None while the records cannot be read."""
+        from healthkit.errors import StoreError
+        from healthkit.ledger import score
+
+        try:
+            return score(self.home, rollup=self.history, now=self.until)
+        except StoreError:
+            return None
+
+    @cached_property
     def capacity(self) -> Capacity:
         """Days until each resource is full, over all hosts."""
         from healthkit.capacity import capacity
 
-        return capacity(self.history, limits=self.config.limits, now=self.until)
+        factor = self.ledger.factor if self.ledger is not None else 1.0
+        return capacity(self.history, limits=self.config.limits, now=self.until, factor=factor)
+
+    @cached_property
+    def predictions(self) -> list[dict[str, Any]]:
+        """What `capacity` predicts, for the ledger to hold us to."""
+        from healthkit.ledger import predictions
+
+        return [asdict(one) for one in predictions(self.capacity)]
 
 
 def review(
@@ -158,7 +180,8 @@ def review(
         place, hosts=wanted or None, metrics=SHOWN, start=chosen.end - HISTORY, end=min(chosen.end, moment)
     )
     seen = tuple(wanted or sorted(set(history["host"].astype(str))))
-    return Review(place, cadence, chosen, moment, seen, settings, history)
+    scope = ", ".join(wanted) or "all hosts"
+    return Review(place, cadence, chosen, moment, seen, settings, scope, history)
 
 
 def _newest(home: Path, cadence: Cadence, now: datetime) -> Period:
