@@ -51,16 +51,15 @@ def outputs(made):
     for cell in made.cells:
         merged = []
         for output in cell.get("outputs", ()):
-            output = dict(output)
             if output["output_type"] == "stream":
                 if not merged or "streams" not in merged[-1]:
                     merged.append({"streams": {"stdout": "", "stderr": ""}})
                 merged[-1]["streams"][output["name"]] += output["text"]
                 continue
-            output.pop("execution_count", None)
+            plain = {name: value for name, value in output.items() if name != "execution_count"}
             if output["output_type"] == "error":
-                output["traceback"] = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(output["traceback"]))
-            merged.append(output)
+                plain["traceback"] = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(output["traceback"]))
+            merged.append(plain)
         found.append((cell.source, cell.get("execution_count"), merged))
     return found
 
@@ -192,9 +191,9 @@ def test_the_process_is_as_it_was(tmp_path, capfd):
         "warnings.simplefilter('ignore')\nsys.stdout.write('text')\nos.system('echo descriptor')",
         "name = __name__",
     ]
-    before = os.getcwd(), dict(os.environ), list(sys.path), sys.modules["__main__"], list(warnings.filters), sys.stdout
+    before = Path.cwd(), dict(os.environ), list(sys.path), sys.modules["__main__"], list(warnings.filters), sys.stdout
     made = execute(write(notebook(*cells), tmp_path / "in.ipynb"), tmp_path / "out.ipynb", {})
-    after = os.getcwd(), dict(os.environ), list(sys.path), sys.modules["__main__"], list(warnings.filters), sys.stdout
+    after = Path.cwd(), dict(os.environ), list(sys.path), sys.modules["__main__"], list(warnings.filters), sys.stdout
     assert before == after
     assert capfd.readouterr() == ("", "")
     assert "descriptor" in made.cells[1].outputs[0].text
