@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 HOSTILE = '<img src=x onerror=alert(1)> \x1b[31mred\x1b[0m "quoted" $(id)'
 
-SECTIONS = '''
+SECTIONS = """
 from healthkit import display
 from healthkit.charts import Band, Chart, Line, sparkline
 from healthkit.findings import Finding, Severity
@@ -50,7 +50,7 @@ def capacity():
              "upper": "2026-12-09", "limit": 1.0, "sentence": "/var is full on 3 Dec (30 Nov to 9 Dec)"}
     html = display.table(["Host", "What", "Full", "Course"], [("db-3", "/var", "3 Dec (30 Nov to 9 Dec)", sparkline(y, alt="60 days"))])
     return Section("capacity", html + f'<div class="charts">{chart.html()}</div>', entry["sentence"], {"rows": [entry] * many}, (chart,))
-'''
+"""
 
 
 def notebook(*cells: str, parameters: str = "") -> nbformat.NotebookNode:
@@ -90,7 +90,7 @@ def weekly() -> nbformat.NotebookNode:
         "import pandas as pd\npd.DataFrame({'host': [HOSTILE, 'db-3'], **{f'column_{i}': [1.5, 2] for i in range(20)}})",
         "from IPython.display import HTML, SVG, Markdown, display\nprint(HOSTILE)\n"
         "display(HTML('<b onclick=\"x()\">bold</b><script>alert(1)</script>'), Markdown('*so*'))",
-        "SVG('<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"20\" height=\"20\"><circle r=\"9\" cx=\"10\" cy=\"10\"/></svg>')",
+        'SVG(\'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><circle r="9" cx="10" cy="10"/></svg>\')',
         parameters=PARAMETERS,
     )
 

@@ -33,7 +33,9 @@ Dirty:             12 kB
 Committed_AS:    9000 kB
 HugePages_Total:    0
 """
-FILESYSTEMS = "nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tnfs4\nnodev\tfuse\nnodev\toverlay\n\text4\n\tsquashfs\n\txfs\n"
+FILESYSTEMS = (
+    "nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tnfs4\nnodev\tfuse\nnodev\toverlay\n\text4\n\tsquashfs\n\txfs\n"
+)
 MOUNTINFO = r"""21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 22 21 0:20 / /proc rw - proc proc rw
 23 21 0:21 / /run rw - tmpfs tmpfs rw,size=1000k
@@ -69,7 +71,9 @@ def stat(*cores, intr=5, ctxt=6):
     whole = [sum(column) for column in zip(*cores, strict=True)]
     rows = ["cpu  " + " ".join(map(str, whole)) + " 0 0"]
     rows += [f"cpu{n} " + " ".join(map(str, core)) + " 0 0" for n, core in enumerate(cores)]
-    return "\n".join([*rows, f"intr {intr} 1 2 3", f"ctxt {ctxt}", "processes 70", "procs_running 3", "procs_blocked 2", ""])
+    return "\n".join(
+        [*rows, f"intr {intr} 1 2 3", f"ctxt {ctxt}", "processes 70", "procs_running 3", "procs_blocked 2", ""]
+    )
 
 
 class Tree:
@@ -376,11 +380,25 @@ def test_live_disks_equal_psutil():
 def test_network_counters_by_interface(tree):
     found = values(network.collect(tree.proc, tree.sys))
     assert {device for metric, device in (key for key in found if isinstance(key, tuple))} == {"eth0", "eth1"}
-    assert [found[f"network_receive_{what}_total", "eth0"] for what in ("bytes", "packets", "errors", "drops")] == [1000, 10, 1, 2]
-    assert [found[f"network_transmit_{what}_total", "eth0"] for what in ("bytes", "packets", "errors", "drops")] == [2000, 20, 3, 4]
+    assert [found[f"network_receive_{what}_total", "eth0"] for what in ("bytes", "packets", "errors", "drops")] == [
+        1000,
+        10,
+        1,
+        2,
+    ]
+    assert [found[f"network_transmit_{what}_total", "eth0"] for what in ("bytes", "packets", "errors", "drops")] == [
+        2000,
+        20,
+        3,
+        4,
+    ]
     assert (found["network_up", "eth0"], found["network_up", "eth1"]) == (1, 0)
     assert found["network_receive_bytes_total", "eth1"] == 5, "no blank after the colon"
-    assert (found["tcp_connections"], found["tcp_sent_segments_total"], found["tcp_retransmitted_segments_total"]) == (7, 90, 5)
+    assert (found["tcp_connections"], found["tcp_sent_segments_total"], found["tcp_retransmitted_segments_total"]) == (
+        7,
+        90,
+        5,
+    )
 
 
 def test_live_network_equals_psutil():
@@ -477,7 +495,9 @@ THE_PROGRAM = {
 @pytest.mark.parametrize(("arguments", "comm"), THE_PROGRAM.values(), ids=THE_PROGRAM)
 def test_a_program_goes_by_several_names(tree, arguments, comm):
     tree.process(20, *arguments, comm=comm)
-    assert values(program.count([Program("app", process="app")], tree.proc, own=999))["program_running_count", "app"] == 1
+    assert (
+        values(program.count([Program("app", process="app")], tree.proc, own=999))["program_running_count", "app"] == 1
+    )
 
 
 def test_sums_over_the_processes_of_a_program(tree):
@@ -513,7 +533,9 @@ def test_a_live_program_by_its_script(tmp_path):
     script.write_text("import sys; x = bytearray(30_000_000); print(1, flush=True); sys.stdin.read()")
     with subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         child.stdout.readline()
-        found = values(program.collect([Program("p", process="hk-test-program"), Program("none", process="hk-no-such")]))
+        found = values(
+            program.collect([Program("p", process="hk-test-program"), Program("none", process="hk-no-such")])
+        )
         other = psutil.Process(child.pid)
         assert found["program_memory_bytes", "p"] == pytest.approx(other.memory_info().rss, rel=0.05)
         assert found["program_open_files", "p"] == other.num_fds()

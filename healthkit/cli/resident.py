@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
@@ -66,8 +67,15 @@ def settings(
         "for": duration,
         "services": [{"name": s.name, "url": s.url, "timeout": s.timeout, "expect": s.expect} for s in services],
         "programs": [{"name": s.name, "process": s.process} for s in programs],
-        "compact": [sys.executable, "-m", "healthkit", "store", "compact", "--home", str(home)],
+        "compact": _compaction(home),
     }
+
+
+def _compaction(home: Path) -> list[str] | None:
+    """The command that compacts; None on a host that only collects, where another one does it."""
+    if find_spec("pyarrow") is None:
+        return None
+    return [sys.executable, "-m", "healthkit", "store", "compact", "--home", str(home)]
 
 
 def become(settings: Settings) -> NoReturn:
