@@ -85,7 +85,7 @@ def flush(home: Path, config: Config, *, now: datetime | None = None, force: boo
         return Delivery()
     with files.locked(_folder(home)):
         _forget(home, now)
-        waiting = [path for path in sorted(_folder(home).glob("*.json")) if path.with_suffix(".eml").exists()]
+        waiting = [path for path in _readable(home) if path.with_suffix(".eml").exists()]
         due = [path for path in waiting if force or _is_due(path, now)]
         _try(home, config, due, now)
         return _outcome(waiting)
@@ -99,7 +99,7 @@ def _spool(home: Path, message: EmailMessage, recipients: Sequence[str], now: da
     """The record of the message; new recipients are added to one that exists."""
     name = hashlib.sha256(str(message["Message-ID"]).encode()).hexdigest()[:24]
     path = _folder(home) / f"{name}.json"
-    known = _read(path) if path.exists() else {}
+    known = _read(path) if path in _readable(home) else {}
     people = {recipient: {"state": "queued"} for recipient in dict.fromkeys(recipients)} | known.get("recipients", {})
     record = {
         "message_id": str(message["Message-ID"]),
@@ -113,7 +113,7 @@ def _spool(home: Path, message: EmailMessage, recipients: Sequence[str], now: da
     if any(person["state"] == "queued" for person in people.values()):
         from email.policy import SMTP
 
-        files.write(path.with_suffix(".eml"), message.as_bytes(policy=SMTP), mode=0o600)
+        files.write(path.with_suffix(".eml"), message.as_bytes(policy=SMTP.clone(cte_type="7bit")), mode=0o600)
     _write(path, record)
     return path
 
@@ -178,13 +178,25 @@ def _settle(path: Path, now: datetime) -> None:
 
 def _forget(home: Path, now: datetime) -> None:
     """Remove old records, and a message whose record a crash kept from being written."""
-    for path in _folder(home).glob("*.json"):
+    for path in _readable(home):
         settled = not path.with_suffix(".eml").exists()
         if settled and now - datetime.fromisoformat(_read(path)["spooled"]) > REMEMBERED:
             path.unlink()
     for path in _folder(home).glob("*.eml"):
         if not path.with_suffix(".json").exists():
             path.unlink()
+
+
+def _readable(home: Path) -> list[Path]:
+    """Records that can be read; of a damaged one the message is kept, for a person to look at."""
+    found = []
+    for path in sorted(_folder(home).glob("*.json")):
+        try:
+            _read(path)
+            found.append(path)
+        except (OSError, ValueError) as error:
+            log.warning("%s: damaged, its message is kept beside: %s", path, error)
+    return found
 
 
 def _is_due(path: Path, now: datetime) -> bool:
