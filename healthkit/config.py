@@ -153,6 +153,14 @@ class Limits(_Strict, frozen=True):
     days_to_full: Positive = 30
 
 
+class Growth(_Strict, frozen=True):
+    """Which growth a capacity plan points out although no limit is near."""
+
+    ratio_per_day: Positive = 0.001
+    response_seconds_per_day: Positive = 0.001
+    per_month: Positive = 0.20
+
+
 class Alerting(_Strict, frozen=True):
     """Where alerts go besides mail."""
 
@@ -190,6 +198,7 @@ class Config(_Strict, frozen=True):
     logs: Logs | None = None
     application: Application | None = None
     limits: Limits = Limits()
+    growth: Growth = Growth()
     weights: Weights = Weights()
     alerting: Alerting = Alerting()
     collect: Collect = Collect()
