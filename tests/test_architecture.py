@@ -10,8 +10,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     {"schema", "errors", "files", "jsons", "config", "periods", "findings", "quantities", "charts", "plots", "display"},
-    {"store", "state", "demo", "simulation", "manifests"},
-    {"series", "grids", "trends", "changes", "percentiles", "forecasts", "anomalies", "expectations", "capacity"},
+    {"store", "state", "records", "spool", "demo", "simulation", "manifests"},
+    {
+        "series",
+        "grids",
+        "trends",
+        "changes",
+        "percentiles",
+        "forecasts",
+        "anomalies",
+        "detectors",
+        "expectations",
+        "capacity",
+    },
     {"checks", "ledger"},
     {"procedures", "alerts", "scores"},
     {"reviews", "sections", "schedule", "runbook"},
