@@ -40,6 +40,10 @@ TABLES: dict[str, dict[str, str]] = {
         "mean": "REAL", "lower80": "REAL", "upper80": "REAL", "lower95": "REAL", "upper95": "REAL", "limit_value": "REAL",
         "factor": "REAL", "actual": "REAL", "scored_ms": "INTEGER",
     },
+    "reports": {
+        "ts_ms": "INTEGER", "name": "TEXT", "period": "TEXT", "scope": "TEXT", "score": "REAL", "coverage": "REAL",
+        "worst": "TEXT",
+    },
     "checklists": {
         "name": "TEXT", "period": "TEXT", "item": "TEXT", "done_ms": "INTEGER", "who": "TEXT", "note": "TEXT",
     },

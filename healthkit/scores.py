@@ -84,7 +84,7 @@ class Component:
 class HealthScore:
     """How well it stands, at least."""
 
-    score: float
+    value: float
     """0 to 100, a lower bound: what could not be told counts 0."""
     coverage: float
     """Share of what was asked that could be told, 0 to 1."""
@@ -101,14 +101,14 @@ class HealthScore:
 
     @property
     def deductions(self) -> tuple[Deduction, ...]:
-        """Every lost point, most first; they add up to 100 - score."""
+        """Every lost point, most first; they add up to 100 - value."""
         lines = [line for component in self.components for line in component.deductions]
         return tuple(sorted(lines, key=lambda line: (-line.points, line.check, line.subject)))
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON of the contract."""
         return {
-            "overall_score": self.score,
+            "overall_score": self.value,
             "timestamp": self.timestamp.isoformat() if self.timestamp else None,
             "host": self.host,
             "coverage": self.coverage,
@@ -128,7 +128,7 @@ class HealthScore:
         told = f"{self.coverage:.0%} of what was asked could be told"
         lines = self.deductions[:3]
         lost = ", ".join(f"{line.check} {line.points:g}" for line in lines) if lines else "nothing"
-        return f"Health {self.score:g} of 100 ({self.state}); {told}; most lost to {lost}."
+        return f"Health {self.value:g} of 100 ({self.state}); {told}; most lost to {lost}."
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def health_score(findings: Iterable[Finding], *, weights: Weights = _DEFAULT) ->
     score -= sum(line.points for line in caps.deductions)
     coverage = _coverage(answers, shares)
     return HealthScore(
-        score=score,
+        value=score,
         coverage=coverage,
         state=_state(score, coverage, findings),
         components=(*components, caps),

@@ -103,8 +103,9 @@ def simulate(home, *, scale, rounds, factor=1.0, seed=0, series=25, start=0):
                 for host in hosts
             ],
         )  # fmt: skip
-        came = [measured([math.nan] * 6 + [10 + scale * rng.normal()], host, made) for host in hosts]
-        ledger = score(home, rollup=pd.concat(came).assign(metric="load1", device=""), now=made + 7 * DAY)
+        came = pd.DataFrame({"date": pd.Timestamp(made + 6 * DAY).as_unit("ms"), "host": hosts, "metric": "load1"})
+        came = came.assign(device="", n=10, mean=10 + scale * rng.normal(size=series))
+        ledger = score(home, rollup=came, now=made + 7 * DAY)
     return ledger
 
 

@@ -58,8 +58,8 @@ weights = st.builds(Weights, **dict.fromkeys(Weights.__struct_fields__, st.integ
 @given(answers(), weights)
 def test_lost_points_add_up_to_the_last_bit(found, weights):
     score = health_score(found, weights=weights)
-    assert lost(score) == 100 - score.score
-    assert 0 <= score.score <= 100
+    assert lost(score) == 100 - score.value
+    assert 0 <= score.value <= 100
     assert 0 <= score.coverage <= 1
     held = sum(component.weight for component in score.components)
     assert held in (0, 100)
@@ -80,14 +80,14 @@ def test_worsening_an_input_never_raises_the_score(found, weights, data):
     index = data.draw(st.sampled_from(judging))
     worse = data.draw(st.sampled_from([*SCALE[SCALE.index(found[index].severity) :], Severity.UNKNOWN]))
     worsened = [*found[:index], replace(found[index], severity=worse), *found[index + 1 :]]
-    assert health_score(worsened, weights=weights).score <= health_score(found, weights=weights).score
+    assert health_score(worsened, weights=weights).value <= health_score(found, weights=weights).value
 
 
 @given(answers(), weights, st.sampled_from(NAMES))
 def test_adding_an_unknown_never_raises_the_score(found, weights, name):
     before = health_score(found, weights=weights)
     after = health_score([*found, finding(name, Severity.UNKNOWN, "another")], weights=weights)
-    assert after.score <= before.score
+    assert after.value <= before.value
     assert after.coverage <= before.coverage
 
 
@@ -95,7 +95,7 @@ def test_adding_an_unknown_never_raises_the_score(found, weights, name):
 def test_killing_a_check_never_raises_the_score_and_lowers_coverage(found, weights, name):
     killed = [f for f in found if f.check != name]
     before, after = health_score(found, weights=weights), health_score(killed, weights=weights)
-    assert after.score <= before.score
+    assert after.value <= before.value
     told = any(f.severity is not Severity.UNKNOWN for f in found if f.check == name and checks.applicable(f))
     weighs = getattr(weights, checks.load(name).component) > 0
     assert after.coverage < before.coverage if told and weighs else after.coverage <= before.coverage
@@ -103,7 +103,7 @@ def test_killing_a_check_never_raises_the_score_and_lowers_coverage(found, weigh
 
 def test_all_good_is_100_and_healthy():
     score = health_score(everything())
-    assert (score.score, score.coverage, score.state) == (100, 1, "healthy")
+    assert (score.value, score.coverage, score.state) == (100, 1, "healthy")
     assert score.deductions == ()
     assert sum(component.weight for component in score.components) == 100
     assert {c.name: c.weight for c in score.components} == {
@@ -119,13 +119,13 @@ def test_all_good_is_100_and_healthy():
 
 def test_nothing_asked_is_zero_and_unknown():
     score = health_score([])
-    assert (score.score, score.coverage, score.state) == (0, 0, "unknown")
+    assert (score.value, score.coverage, score.state) == (0, 0, "unknown")
     assert lost(score) == 100
 
 
 def test_nothing_applicable_is_no_good_news():
     score = health_score([not_applicable(name) for name in NAMES])
-    assert (score.score, score.coverage, score.state) == (0, 0, "unknown")
+    assert (score.value, score.coverage, score.state) == (0, 0, "unknown")
     assert lost(score) == 100
 
 
@@ -133,7 +133,7 @@ def test_a_crashed_check_lowers_the_score_instead_of_passing_as_not_below_80():
     """D26: the old script took the empty score of a crash for `not below 80`."""
     score = health_score([])
     assert isinstance(json.loads(json.dumps(score.as_dict()))["overall_score"], float)
-    assert score.score < 80
+    assert score.value < 80
 
 
 def test_a_missing_measurement_is_told_apart_from_a_bad_one():
@@ -148,7 +148,7 @@ def test_what_could_not_be_told_is_not_ok():
     score = health_score(everything(**dict.fromkeys(names, Severity.UNKNOWN)))
     security = next(c for c in score.components if c.name == "security")
     assert security.score == 0
-    assert score.score <= 85
+    assert score.value <= 85
 
 
 def test_all_unknown_security_reaches_zero_not_fifty():
@@ -173,7 +173,7 @@ def test_all_unknown_security_reaches_zero_not_fifty():
 def test_caps(name, severity, evidence, at_most):
     found = [f for f in everything() if f.check != name]
     score = health_score([*found, finding(name, severity, **evidence)])
-    assert score.score == at_most
+    assert score.value == at_most
     assert lost(score) == 100 - at_most
     caps = score.components[-1]
     assert (caps.name, caps.weight) == ("caps", 0)
@@ -191,21 +191,21 @@ def test_low_coverage_is_unknown_however_good_the_rest():
 def test_what_is_not_configured_gives_its_points_to_the_others():
     found = [not_applicable(f.check) if checks.load(f.check).component == "data_safety" else f for f in everything()]
     score = health_score(found)
-    assert score.score == 100
+    assert score.value == 100
     safety = next(c for c in score.components if c.name == "data_safety")
     assert (safety.score, safety.weight, safety.coverage) == (None, 0, None)
 
 
 def test_one_critical_disk_is_never_healthy():
     score = health_score(everything(disk=Severity.CRITICAL))
-    assert score.score > 85
+    assert score.value > 85
     assert score.state == "attention"
 
 
 def test_the_worst_subject_counts():
     found = everything()
     one = health_score([*found, finding("disk", Severity.CRITICAL, "/data")])
-    assert one.score == health_score(everything(disk=Severity.CRITICAL)).score
+    assert one.value == health_score(everything(disk=Severity.CRITICAL)).value
     line = one.deductions[0]
     assert (line.check, line.subject) == ("disk", "/data")
 
@@ -226,7 +226,7 @@ def test_a_deduction_says_value_threshold_source_and_age():
 def test_a_finding_of_a_strange_check_counts():
     stranger = Finding("raid", Severity.CRITICAL, "md0", "degraded", ts=NOW)
     score = health_score([*everything(), stranger])
-    assert score.score < 100
+    assert score.value < 100
     assert score.deductions[0].check == "raid"
 
 
@@ -244,5 +244,5 @@ def test_text_and_frame():
     assert str(score).startswith("Health ")
     assert str(score).count("\n") == 0
     frame = score.to_frame()
-    assert frame["points"].sum() == 100 - score.score
+    assert frame["points"].sum() == 100 - score.value
     assert list(frame["check"]) == ["disk"]

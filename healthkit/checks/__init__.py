@@ -26,7 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import Context, applicable, not_applicable
+from healthkit.checks._context import NOT_INSTALLED, Context, applicable, not_applicable
 from healthkit.config import Config, load_config
 from healthkit.errors import HealthkitError, ParameterError
 from healthkit.findings import Finding, Findings, Severity
@@ -94,7 +94,7 @@ def check(
     now: datetime | None = None,
     samples: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
-    host: str = "",
+    host: str | None = None,
     root: str = "/",
     deadline: float = 8,
 ) -> Findings:
@@ -107,8 +107,8 @@ def check(
         now: The moment that ages are counted to, UTC.
         samples: Samples to judge instead of the store's: ts, host, metric, device, value, counters as they were read.
         history: Daily statistics to judge instead of the store's, as `store.load_rollup` returns them.
-        host: Whose samples to judge. Of another host than the configured one only its samples can be judged: checks
-            that look at the machine they run on answer "not applicable".
+        host: Judge this host by its samples alone: checks that look at the machine they run on are then not
+            applicable. None: this machine, live.
         root: Top of the tree that system files are looked up in.
         deadline: Seconds after which a check without an answer is UNKNOWN.
 
@@ -159,14 +159,14 @@ class _Answer(threading.Thread):
     def run(self) -> None:
         name = self.question.name
         if self.question.local and not self._context.local:
-            why = f"looks at the machine it runs on, which is not {self._context.subject_host}"
+            why = f"cannot be told from samples: run healthkit check on {self._context.subject_host}"
             self._findings.append(not_applicable(name, "host", why))
         else:
             try:
                 for finding in self.question.ask(self._context):
                     self._findings.append(finding)
             except EXPECTED as error:
-                self._findings.append(_unknown(name, _reason(error)))
+                self._findings.append(_unknown(name, _reason(error), hint=_remedy(error)))
             else:
                 if not self._findings:
                     self._findings.append(_unknown(name, "gave no answer"))
@@ -191,8 +191,17 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _unknown(name: str, reason: str) -> Finding:
-    hint = f"Run `healthkit check {name}` by hand to see why; until then treat it as not checked."
+def _remedy(error: BaseException) -> str:
+    """What to do about it, where the error itself tells."""
+    if isinstance(error, FileNotFoundError) and error.strerror == NOT_INSTALLED:
+        return f"Install {error.filename}."
+    if isinstance(error, PermissionError):
+        return "Run the check as root, or as a user that may look there."
+    return ""
+
+
+def _unknown(name: str, reason: str, *, hint: str = "") -> Finding:
+    hint = hint or f"Run `healthkit check {name}` by hand to see why; until then treat it as not checked."
     return Finding(name, Severity.UNKNOWN, name, f"could not tell: {reason}", evidence={"reason": reason}, hint=hint)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from healthkit.config import Config
 from healthkit.findings import Finding, Severity
@@ -27,6 +27,7 @@ RECENT = timedelta(hours=24)
 """How far back the samples reach that checks judge."""
 HISTORY = timedelta(days=36)
 """How far back the daily statistics reach: four weeks and a margin to compare with."""
+NOT_INSTALLED = "not installed"
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -46,7 +47,7 @@ def run_tool(args: list[str], *, timeout: float, stdin: str = "") -> subprocess.
     """
     path = shutil.which(args[0]) or shutil.which(args[0], path=_SBIN)
     if path is None:
-        raise FileNotFoundError(2, "not installed", args[0])
+        raise FileNotFoundError(2, NOT_INSTALLED, args[0])
     command = ["env", "LC_ALL=C.UTF-8", path, *args[1:]]
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -54,9 +55,9 @@ def run_tool(args: list[str], *, timeout: float, stdin: str = "") -> subprocess.
     ) as process:
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as error:
             os.killpg(process.pid, signal.SIGKILL)  # a grandchild would hold the pipes open, and us with them
-            raise
+            raise subprocess.TimeoutExpired(args, timeout) from error
     return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
 
 
@@ -68,8 +69,8 @@ class Context:
     config: Config = field(default_factory=Config)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """The moment that ages are counted to, UTC."""
-    host: str = ""
-    """Whose samples are judged; empty for the configured host, the one the check runs on."""
+    host: str | None = None
+    """Whose samples are judged, and nothing but its samples; None for the machine this runs on, live."""
     root: str = "/"
     """Top of the file tree that system files (`/etc/fstab`, `/var/log/auth.log`, ...) are looked up in."""
     given: pd.DataFrame | None = None
@@ -89,8 +90,8 @@ class Context:
 
     @property
     def local(self) -> bool:
-        """Whether the host that is judged is the one this runs on."""
-        return self.subject_host == self.config.host
+        """Whether the machine itself may be looked at, besides its samples."""
+        return self.host is None
 
     @property
     def remaining(self) -> float:
@@ -183,6 +184,11 @@ def not_applicable(check: str, subject: str, message: str, *, hint: str = "") ->
 def applicable(finding: Finding) -> bool:
     """Whether a finding judges something; False for those of `not_applicable`."""
     return not (finding.severity is Severity.INFO and finding.evidence.get("applicable") is False)
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    r"""A path as text that any writer can encode: bytes that are not UTF-8 become `\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def judge(value: float, warning: float, critical: float) -> Severity:

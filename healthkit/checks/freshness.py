@@ -49,7 +49,7 @@ def check(context: Context) -> Iterator[Finding]:
     )
     usual = timedelta(seconds=3 * float(context.config.collect.every))
     apart = ticks.diff().iloc[1:]
-    missing = (apart[apart > usual] - usual / 3).sum()
+    missing = sum(apart[apart > usual] - usual / 3, timedelta())
     span = ticks.iloc[-1] - ticks.iloc[0]
     share = float(missing / span) if span else 0.0
     gaps = int((apart > usual).sum())
