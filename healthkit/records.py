@@ -33,16 +33,20 @@ TABLES: dict[str, dict[str, str]] = {
         "title": "TEXT", "detail": "TEXT",
     },
     "forecasts": {
-        "made_ms": "INTEGER", "target_ms": "INTEGER", "host": "TEXT", "metric": "TEXT", "device": "TEXT", "kind": "TEXT",
+        "made_ms": "INTEGER", "target_ms": "INTEGER", "host": "TEXT", "metric": "TEXT", "device": "TEXT", "how": "TEXT", "kind": "TEXT",
         "mean": "REAL", "lower80": "REAL", "upper80": "REAL", "lower95": "REAL", "upper95": "REAL", "limit_value": "REAL",
         "factor": "REAL", "actual": "REAL", "scored_ms": "INTEGER",
+    },
+    "reports": {
+        "ts_ms": "INTEGER", "name": "TEXT", "period": "TEXT", "scope": "TEXT", "score": "REAL", "coverage": "REAL",
+        "worst": "TEXT",
     },
     "checklists": {
         "name": "TEXT", "period": "TEXT", "item": "TEXT", "done_ms": "INTEGER", "who": "TEXT", "note": "TEXT",
     },
 }  # fmt: skip
 """Columns of every table; each has `uid` besides, by which a spooled record is stored once."""
-ORDER = {"task_runs": "started_ms", "incidents": "opened_ms", "forecasts": "made_ms", "checklists": "done_ms"}
+ORDER = {"task_runs": "started_ms", "incidents": "opened_ms", "forecasts": "target_ms", "checklists": "done_ms"}
 """The column that tells a record's time, where it is not `ts_ms`."""
 
 
@@ -112,18 +116,19 @@ def encode(table: str, record: Mapping[str, Any]) -> dict[str, Any]:
     """
     if table not in TABLES:
         raise StoreError(f"no table {table!r}: one of {', '.join(TABLES)}")
-    row: dict[str, Any] = {"uid": uuid4().hex}
-    for name, value in record.items():
-        column = column_of(table, name)
-        if isinstance(value, datetime):
-            row[column] = milliseconds(value)
-        elif isinstance(value, Mapping | list | tuple):
-            row[column] = json.dumps(value, default=str)
-        elif isinstance(value, float) and not math.isfinite(value):
-            row[column] = None
-        else:
-            row[column] = value.item() if hasattr(value, "item") else value
-    return row
+    row = {"uid": uuid4().hex}
+    return row | {column_of(table, name): encode_value(value) for name, value in record.items()}
+
+
+def encode_value(value: Any) -> Any:
+    """What SQLite stores for a value: times as milliseconds, mappings and lists as JSON, no infinities."""
+    if isinstance(value, datetime):
+        return milliseconds(value)
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, default=str)
+    if hasattr(value, "item"):  # NumPy's scalars
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def column_of(table: str, name: str) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
 from healthkit.demo import LEAK_DISK, LEAK_END, DemoTruth
+from healthkit.store.tables import from_codes
 
 Series = dict[tuple[str, str], np.ndarray]
 """Values by metric and device."""
@@ -54,26 +55,23 @@ class _Ticks:
         """Whether the host plays this part of the truth."""
         return bool(getattr(self.truth, f"{part}_host") == self.host)
 
-    def since(self, moment: object) -> np.ndarray:
+    def since(self, moment: datetime) -> np.ndarray:
         """Seconds since *moment*, negative before."""
-        return self.unix - pd.Timestamp(moment).timestamp()
+        return np.asarray(self.unix - moment.timestamp())
 
     def noise(self, memory: timedelta = timedelta(hours=1)) -> np.ndarray:
         """AR(1) noise with unit variance."""
-        from scipy.signal import lfilter
-
-        phi = float(np.exp(-self.step / memory.total_seconds()))
-        shocks = self.rng.standard_normal(self.n) * np.sqrt(1 - phi**2)
-        shocks[:1] = self.rng.standard_normal(1)
-        return np.asarray(lfilter([1.0], [1.0, -phi], shocks))
+        keep = float(np.exp(-self.step / memory.total_seconds()))
+        shocks = self.rng.standard_normal(self.n)
+        shocks[1:] *= np.sqrt(1 - keep**2)
+        return _remember(shocks, keep)
 
     def smooth(self, values: np.ndarray, seconds: float) -> np.ndarray:
         """Exponential mean, as the kernel makes the load averages."""
-        from scipy.signal import lfilter
-
         keep = float(np.exp(-self.step / seconds))
-        smoothed, _ = lfilter([1 - keep], [1.0, -keep], values, zi=values[:1] * keep)
-        return np.asarray(smoothed)
+        shocks = values * (1 - keep)
+        shocks[:1] = values[:1]
+        return _remember(shocks, keep)
 
     def counter(self, rate: np.ndarray, unit: float = 1.0) -> np.ndarray:
         """What a counter that grows with *rate* per second shows; it starts again at a reboot."""
@@ -83,6 +81,15 @@ class _Ticks:
             if len(after):
                 total[after] -= total[after[0]]
         return np.floor(total / unit) * unit
+
+
+def _remember(shocks: np.ndarray, keep: float) -> np.ndarray:
+    """The recursion y[t] = keep * y[t-1] + shocks[t], by doubling: each pass sums over twice as many shocks."""
+    total, shift = shocks.copy(), 1
+    while shift < len(total) and keep**shift > 1e-12:
+        total[shift:] += keep**shift * total[:-shift]
+        shift *= 2
+    return total
 
 
 def _cpu(at: _Ticks) -> Series:
@@ -268,4 +275,4 @@ def _frame(host: str, at: _Ticks, series: Mapping[tuple[str, str], np.ndarray]) 
 def _names(names: list[str], length: Iterable[int]) -> pd.Categorical:
     distinct = sorted(set(names))
     codes = np.array([distinct.index(name) for name in names], dtype=np.int16)
-    return pd.Categorical.from_codes(np.repeat(codes, np.asarray(length)), distinct)
+    return from_codes(np.repeat(codes, np.asarray(length)), distinct)

@@ -23,6 +23,7 @@ from healthkit.records import (
     complete,
     decode,
     encode,
+    encode_value,
     insert,
     insert_once,
     milliseconds,
@@ -112,13 +113,20 @@ class State:
         return False
 
     def records(
-        self, table: str, *, since: datetime | None = None, limit: int | None = None, **equal: object
+        self,
+        table: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        **equal: object,
     ) -> list[dict[str, Any]]:
         """Records, newest first.
 
         Args:
             table: One of `TABLES`.
-            since: Only those of this time or later.
+            since: Only those of this time or later; of forecasts, the day they are for.
+            until: Only those before this time.
             limit: At most so many.
             equal: Only those with these values, by column; None for those without a value.
 
@@ -126,27 +134,33 @@ class State:
             StoreError: The database cannot be read.
         """
         order = ORDER.get(table, "ts_ms")
-        tests = [f"{column_of(table, name)} IS ?" for name in equal]
-        values: list[Any] = list(equal.values())
         # Rows that somebody else wrote into a shared table have no time of ours.
-        tests.append(f"{order} IS NOT NULL" if since is None else f"{order} >= ?")
-        values += [] if since is None else [milliseconds(since)]
+        tests = [f"{order} IS NOT NULL", *(f"{column_of(table, name)} IS ?" for name in equal)]
+        values = [encode_value(value) for value in equal.values()]
+        for sign, bound in ((">=", since), ("<", until)):
+            if bound is not None:
+                tests.append(f"{order} {sign} ?")
+                values.append(milliseconds(bound))
         columns = ", ".join(["rowid AS id", *(f"{name} AS {name}" for name in TABLES[table])])
         query = f"SELECT {columns} FROM {table} WHERE {' AND '.join(tests)} ORDER BY {order} DESC, rowid DESC LIMIT ?"  # noqa: S608 - names from TABLES
         return [decode(row) for row in self._read(query, [*values, -1 if limit is None else limit])]
 
     def update(self, table: str, key: int, **values: object) -> None:
-        """Change columns of the record with this `id`.
+        """Change columns of the record with this `id`; see `update_all`."""
+        self.update_all(table, {key: values})
+
+    def update_all(self, table: str, changes: Mapping[int, Mapping[str, object]]) -> None:
+        """Change columns of several records, by their `id`: all or none.
 
         Raises:
             StoreError: The database cannot be written.
         """
-        row = encode(table, values)
-        row.pop("uid")
-        names = ", ".join(f"{name} = ?" for name in row)
         try:
             with self._transaction() as db:
-                db.execute(f"UPDATE {table} SET {names} WHERE rowid = ?", [*row.values(), key])  # noqa: S608 - names from TABLES
+                for key, values in changes.items():
+                    row = {column_of(table, name): encode_value(value) for name, value in values.items()}
+                    names = ", ".join(f"{name} = ?" for name in row)
+                    db.execute(f"UPDATE {table} SET {names} WHERE rowid = ?", [*row.values(), key])  # noqa: S608 - names from TABLES
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}") from error
 

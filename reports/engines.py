@@ -25,7 +25,7 @@ class OutOfTime(BaseException):
     """The run took longer than allowed. Not an `Exception`: a cell that catches those must not go on for ever."""
 
 
-class InProcess(Engine):  # type: ignore[misc] - papermill is untyped
+class InProcess(Engine):  # type: ignore[misc]  # papermill is untyped
     """Runs a Python notebook in this process."""
 
     @classmethod

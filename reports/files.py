@@ -1,40 +1,19 @@
-"""Files that are whole or not there: a reader never sees half of one."""
+"""Files of the archive and the outbox: whole or not there, one writer of a folder at a time."""
 
 from __future__ import annotations
 
 import fcntl
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from healthkit.files import write_atomically
 
-def write(path: Path, content: bytes | str, *, mode: int = 0o644) -> Path:
-    """Replace a file by its new content: temporary file, fsync, rename, fsync of the folder.
 
-    Raises:
-        OSError: The folder cannot be written or the disk is full; the old file is then untouched.
-    """
+def write(path: Path, content: bytes | str, *, mode: int = 0o644) -> None:
+    """Replace a file as a whole, in a folder that is made if need be. Text that no encoding has becomes `?`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    fd, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return path
+    write_atomically(path, content if isinstance(content, bytes) else content.encode("utf-8", "replace"), mode=mode)
 
 
 @contextmanager

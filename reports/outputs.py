@@ -38,6 +38,8 @@ class Verdict:
     name: str = ""
     cadence: str = ""
     period: str = ""
+    so_far: bool = False
+    """Whether the period is still running."""
     host: str = ""
     """Empty for several."""
     hosts: tuple[str, ...] = ()
@@ -62,12 +64,12 @@ def shown(notebook: Any) -> tuple[Shown, ...]:
     return tuple(
         Shown(
             str(data.get("section", "")),
-            str(data.get("title", "")),
+            str(data.get("title") or heading),
             plain(str(data.get("text", ""))),
             data.get("data") or {},
             data.get("charts") or (),
         )
-        for data in _bundles(notebook)
+        for heading, data in _bundles(notebook)
     )
 
 
@@ -104,9 +106,15 @@ def line(text: str) -> str:
     return " ".join(plain(re.sub(r"[\r\n\t\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", text)).split())
 
 
-def _bundles(notebook: Any) -> Iterator[Mapping[str, Any]]:
+def _bundles(notebook: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each bundle of ours with the heading above it; a second one below the same heading has none."""
+    heading = ""
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            found = re.findall(r"^#{1,6}\s+(.*?)\s*#*$", cell.source, re.MULTILINE)
+            heading = found[-1] if found else heading
         for output in cell.get("outputs", ()):
             data = output.get("data", {}).get(MIME)
             if isinstance(data, Mapping):
-                yield data
+                yield heading, data
+                heading = ""

@@ -10,11 +10,13 @@ from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
+from healthkit import display
 from healthkit.reports import outputs
 from healthkit.reports.execution import failing_cell
 from healthkit.reports.markup import clean, markdown, scrolling, slug
 
 TEMPLATES = Path(__file__).parent / "templates"
+_STYLE = f"<style>{display.STYLE}</style>"
 _HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
 
 
@@ -45,6 +47,7 @@ def render(notebook: Any, *, title: str = "", language: str = "en") -> str:
     )
     return environment.get_template("page.html").render(
         language=language,
+        style=Markup(display.STYLE),  # noqa: S704 - our own
         title=title or " · ".join(filter(None, [heading, verdict.period, scope(verdict)])),
         heading="" if any(level == 1 for level, _, _ in body.headings) else heading,
         kicker=[part for part in (verdict.cadence.capitalize(), verdict.period, scope(verdict)) if part],
@@ -108,7 +111,8 @@ class _Body:
         text = outputs.plain(str(data.get("text/plain", "")))
         if isinstance(ours, Mapping) and "text/html" in data:
             name = escape(slug(str(ours.get("section", ""))))
-            yield f'<div class="section s-{name}">{scrolling(data["text/html"])}</div>'
+            html = data["text/html"].replace(_STYLE, "")  # it is in the page's head, once
+            yield f'<div class="section s-{name}">{scrolling(html)}</div>'
         elif "text/html" in data:
             yield f'<div class="output">{scrolling(clean(data["text/html"]))}</div>'
         elif "text/markdown" in data:

@@ -110,7 +110,7 @@ class Stream(io.TextIOBase):
         return 1 if self._name == "stdout" else 2
 
 
-class _Hook(DisplayHook):  # type: ignore[misc] - IPython is untyped
+class _Hook(DisplayHook):  # type: ignore[misc]  # IPython is untyped
     """The value of a cell's last expression."""
 
     def write_output_prompt(self) -> None:
@@ -127,7 +127,7 @@ class _Hook(DisplayHook):  # type: ignore[misc] - IPython is untyped
         """Nothing to flush."""
 
 
-class _Publisher(DisplayPublisher):  # type: ignore[misc] - IPython is untyped
+class _Publisher(DisplayPublisher):  # type: ignore[misc]  # IPython is untyped
     """What `display` shows."""
 
     def publish(
@@ -151,7 +151,7 @@ class _Publisher(DisplayPublisher):  # type: ignore[misc] - IPython is untyped
         self.shell.tape.clear(wait=wait)
 
 
-class Shell(InteractiveShell):  # type: ignore[misc] - IPython is untyped
+class Shell(InteractiveShell):  # type: ignore[misc]  # IPython is untyped
     """IPython without a terminal and without a kernel."""
 
     displayhook_class = Type(_Hook)

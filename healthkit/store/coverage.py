@@ -27,4 +27,5 @@ def coverage(ts: np.ndarray) -> np.ndarray:
     gaps = np.diff(ts, axis=1)
     usual = np.median(gaps, axis=1)
     each = np.minimum(gaps, np.minimum(usual * TOLERANCE, LONGEST_MS)[:, None]).sum(axis=1)
-    return np.minimum((each + np.minimum(usual, LONGEST_MS)) / DAY_MS, 1.0)
+    covered: np.ndarray = np.minimum((each + np.minimum(usual, LONGEST_MS)) / DAY_MS, 1.0)
+    return covered

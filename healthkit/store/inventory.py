@@ -14,7 +14,7 @@ from healthkit.schema import SCHEMA_VERSION
 from healthkit.store.journal import parse_path
 from healthkit.store.journal_tables import read_journal
 from healthkit.store.layout import Home, PartFile, Place, daily_files, journals, raw_files
-from healthkit.store.raw import DAMAGE, scan
+from healthkit.store.parquet_files import DAMAGE, scan
 from healthkit.store.rollup_files import SCHEMA as ROLLUP_SCHEMA
 
 

@@ -9,11 +9,13 @@ Standard library only: the resident collector imports this and must stay small.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
@@ -54,9 +56,14 @@ def parse_path(path: Path) -> tuple[str, date]:
 
 def encode(ts_ms: int, reading: Reading) -> bytes:
     """One journal line, with its line feed."""
-    device = quote(reading.device, safe=_SAFE, errors="surrogateescape")
-    body = f"{ts_ms},{reading.metric},{device},{float(reading.value)!r}".encode()
+    body = f"{ts_ms},{reading.metric},{_quoted(reading.device)},{float(reading.value)!r}".encode()
     return b"%s,%08x\n" % (body, zlib.crc32(body))
+
+
+@lru_cache(maxsize=4096)
+def _quoted(device: str) -> str:
+    """Quoting costs more than the rest of the line, and devices are few."""
+    return quote(device, safe=_SAFE, errors="surrogateescape")
 
 
 def decode(line: bytes, host: str) -> Sample | None:
@@ -95,29 +102,47 @@ class Journal:
         lines = [encode(ts_ms, reading) for reading in readings]
         if not lines:
             return 0
-        day = datetime.fromtimestamp(ts_ms / 1000, UTC).date()
-        if day != self._day:
-            self._open(day)
+        fd = self._claim(datetime.fromtimestamp(ts_ms / 1000, UTC).date())
         block = b"".join(lines)
-        written = os.write(self._fd, block)
-        while written < len(block):  # a signal or a nearly full disk cuts a write short
-            written += os.write(self._fd, block[written:])
-        os.fdatasync(self._fd)
+        try:
+            written = os.write(fd, block)
+            while written < len(block):  # a signal or a nearly full disk cuts a write short
+                written += os.write(fd, block[written:])
+            os.fdatasync(fd)
+        except OSError:
+            self.close()  # the next tick opens the file again, and does not write on in a torn line
+            raise
+        fcntl.flock(fd, fcntl.LOCK_UN)
         return len(lines)
+
+    def _claim(self, day: date) -> int:
+        """The journal of a day, open and locked: a compaction deletes a journal only while it holds the lock.
+
+        One that was deleted since the last tick (the clock went back to a day that is compacted) is begun anew.
+        """
+        while True:
+            if day != self._day:
+                self._open(day)
+            fcntl.flock(self._fd, fcntl.LOCK_SH)
+            if os.fstat(self._fd).st_nlink:
+                return self._fd
+            self.close()
 
     def _open(self, day: date) -> None:
         path = journal_path(self.home, self.host, day)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.close()
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        size = os.fstat(fd).st_size
-        if size == 0:
-            os.write(fd, HEADER)
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)  # the name must survive, not only the bytes
-            os.close(folder)
-        elif not _ends_with_newline(path, size):
-            os.write(fd, b"\n")  # what a crash tore stays one bad line and does not swallow the next one
+        try:
+            size = os.fstat(fd).st_size
+            if size == 0:
+                os.write(fd, HEADER)
+                _sync_folder(path.parent)  # the name must survive, not only the bytes
+            elif not _ends_with_newline(path, size):
+                os.write(fd, b"\n")  # what a crash tore stays one bad line and does not swallow the next one
+        except OSError:
+            os.close(fd)
+            raise
         self._fd, self._day = fd, day
 
     def close(self) -> None:
@@ -131,6 +156,14 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _sync_folder(path: Path) -> None:  # healthkit.files has one too, and imports more than a resident process should
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _ends_with_newline(path: Path, size: int) -> bool:

@@ -6,10 +6,10 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pc
 
@@ -17,6 +17,9 @@ from healthkit.errors import StoreError
 from healthkit.store.journal import decode, parse_path
 from healthkit.store.raw import Quality
 from healthkit.store.tables import SCHEMA, in_order, milliseconds, readable, to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _OPTIONS = {
     "read_options": pc.ReadOptions(column_names=["ts", "metric", "device", "value", "crc"]),

@@ -1,45 +1,30 @@
 """Samples in Parquet: one day of one host a file, sorted by (host, metric, device, ts).
 
-Encodings: times as differences, names as dictionaries, values split by byte (IEEE 754 doubles of one series share their
-upper bytes), all under zstd. Each page carries a CRC-32 that every read verifies; the file's metadata holds the schema
-version and a CRC-32 of the rows, which `verify` recomputes.
+Encodings: times as differences, names as dictionaries, values split by byte, for the doubles of one series share their
+upper bytes. In a part of many hosts each host is a row group, so that one is found without reading the others.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
-import healthkit
-from healthkit.errors import StoreError
-from healthkit.schema import SCHEMA_VERSION
-from healthkit.store.files import replace_file
-from healthkit.store.layout import PartFile, Place
+from healthkit.store.parquet_files import read_facts, scan, write_parquet
 from healthkit.store.tables import NAMES, SCHEMA, milliseconds, series_starts, to_frame, to_table
 
-KEY = b"healthkit"
-_FORMAT = ds.ParquetFileFormat(
-    dictionary_columns=list(NAMES),
-    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True),
-)
-DAMAGE = (
-    pa.ArrowInvalid,
-    pa.ArrowNotImplementedError,
-    pa.ArrowKeyError,
-    pa.ArrowTypeError,
-    OSError,
-    UnicodeDecodeError,
-)
-"""What Arrow raises for a file that is not, or no longer, what we wrote."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from healthkit.store.layout import PartFile, Place
+
+_ENCODINGS = {"ts": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +34,7 @@ class Quality:
     duplicates: int = 0
     """Samples that another sample with a different value for the same moment replaced."""
     clock_steps: int = 0
-    """Times the clock went back."""
+    """Times the clock went back by more than a second."""
     torn: int = 0
     """Journal lines that a crash cut off."""
     damaged: int = 0
@@ -68,80 +53,27 @@ class Quality:
         )
 
 
-def write_raw(place: Place, path: str, samples: pd.DataFrame, quality: Quality = Quality()) -> None:
-    """Write samples (dtypes of the store, in order) as the file *path*, at once or not at all.
-
-    Raises:
-        StoreError: It cannot be written.
-    """
-    table = to_table(samples)
-    table = table.replace_schema_metadata(
-        {KEY: metadata(rows=len(samples), crc32=checksum(samples), **asdict(quality))}
-    )
-    write_parquet(place, path, table, {"ts": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}, sizes(samples))
-
-
-def write_parquet(
-    place: Place, path: str, table: pa.Table, encodings: dict[str, str], groups: Sequence[int] = ()
-) -> None:
-    """Write a table as the store writes all of them: zstd, dictionaries for names, page checksums.
+def write_raw(place: Place, path: str, hosts: Iterable[pd.DataFrame], quality: Quality) -> None:
+    """Write samples as the file *path*, at once or not at all.
 
     Args:
         place: The home.
         path: The file.
-        table: Its rows, in order, with their metadata.
-        encodings: Of the columns that are not dictionaries.
-        groups: Rows of each row group; all in one by default.
-    """
-    names = [name for name in table.column_names if name in NAMES]
-
-    def write(stream: Any) -> None:
-        with pq.ParquetWriter(
-            stream,
-            table.schema,
-            compression="zstd",
-            compression_level=3,
-            use_dictionary=names,
-            column_encoding=encodings,
-            write_page_checksum=True,
-            write_statistics=True,
-            version="2.6",
-        ) as writer:
-            at = 0
-            for rows in groups or (len(table),):
-                writer.write_table(table.slice(at, rows), row_group_size=max(rows, 1))
-                at += rows
-
-    replace_file(place, path, write)
-
-
-def sizes(samples: pd.DataFrame) -> list[int]:
-    """Rows of each host: a row group each, so that a reader of a part finds one host without reading the others."""
-    codes = samples["host"].cat.codes.to_numpy()
-    edges = np.flatnonzero(np.diff(codes)) + 1
-    return np.diff(np.concatenate(([0], edges, [len(codes)]))).tolist()
-
-
-def metadata(**numbers: Any) -> bytes:
-    """What a file says about itself."""
-    return json.dumps({"schema": SCHEMA_VERSION, "version": healthkit.__version__, **numbers}).encode()
-
-
-def read_metadata(place: Place, path: str) -> dict[str, Any]:
-    """What a file says about itself.
+        hosts: The samples of each host (dtypes of the store, in order), by name.
+        quality: What is known about them.
 
     Raises:
-        StoreError: The file is damaged, not ours, or of a later version of the schema.
+        StoreError: It cannot be written.
     """
-    try:
-        schema = pq.read_schema(path, filesystem=place.filesystem)
-        facts: dict[str, Any] = json.loads((schema.metadata or {})[KEY])
-        version = int(facts["schema"])
-    except (*DAMAGE, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: damaged, or not a file of the store: {error}") from error
-    if version > SCHEMA_VERSION:
-        raise StoreError(f"{path}: written by a later version (schema {version}, this is {SCHEMA_VERSION})")
-    return facts
+    facts: dict[str, Any] = {"rows": 0, "crc32": 0, **asdict(quality)}
+
+    def groups() -> Iterator[pa.Table]:
+        for samples in hosts:
+            facts["rows"] += len(samples)
+            facts["crc32"] = checksum(samples, facts["crc32"])
+            yield to_table(samples)
+
+    write_parquet(place, path, groups(), schema=SCHEMA, encodings=_ENCODINGS, facts=facts)
 
 
 def read_quality(place: Place, path: str) -> Quality:
@@ -150,7 +82,7 @@ def read_quality(place: Place, path: str) -> Quality:
     Raises:
         StoreError: The file is damaged.
     """
-    facts = read_metadata(place, path)
+    facts = read_facts(place, path)
     return Quality(**{name: facts[name] for name in Quality.__slots__ if name in facts})
 
 
@@ -167,61 +99,33 @@ def read_raw(
 
     Raises:
         StoreError: Names the file that is damaged.
+        FileNotFoundError: A file is gone: a compaction has put its samples into another one.
     """
-    condition = _condition(hosts, metrics, start, end)
+    conditions = [
+        ds.field(column).isin(pa.array(sorted(names), pa.string()))
+        for column, names in (("host", hosts), ("metric", metrics))
+        if names is not None
+    ]
+    if start is not None:
+        conditions.append(ds.field("ts") >= _scalar(start))
+    if end is not None:
+        conditions.append(ds.field("ts") < _scalar(end))
+    condition = conditions.pop() if conditions else None
+    for other in conditions:
+        condition &= other
     return to_frame(scan(place, [part.path for part in parts], SCHEMA, condition))
 
 
-def scan(
-    place: Place, paths: Sequence[str], schema: pa.Schema, condition: Any = None, *, columns: list[str] | None = None
-) -> pa.Table:
-    """Rows of Parquet files as one table, file by file.
-
-    Raises:
-        StoreError: Names the file that is damaged.
-    """
-    if not paths:
-        empty = schema.empty_table()
-        return empty.select(columns) if columns else empty
-    try:
-        return _scan(place, paths, schema, condition, columns)
-    except FileNotFoundError:
-        raise
-    except DAMAGE as error:
-        for path in paths if len(paths) > 1 else ():
-            scan(place, [path], schema, condition, columns=columns)  # finds the one and names it
-        raise StoreError(f"{paths[0]}: damaged: {error}") from error
+def _scalar(moment: pd.Timestamp) -> pa.Scalar:
+    ms = -(-moment.value // 1_000_000)  # rounded up: a bound between two milliseconds excludes the earlier
+    return pa.scalar(ms, pa.int64()).cast(SCHEMA.field("ts").type)
 
 
-def _scan(place: Place, paths: Sequence[str], schema: pa.Schema, condition: Any, columns: list[str] | None) -> pa.Table:
-    fragments = [_FORMAT.make_fragment(path, filesystem=place.filesystem) for path in paths]
-    return ds.FileSystemDataset(fragments, schema, _FORMAT, place.filesystem).to_table(columns, filter=condition)
-
-
-def _condition(
-    hosts: Collection[str] | None,
-    metrics: Collection[str] | None,
-    start: pd.Timestamp | None,
-    end: pd.Timestamp | None,
-) -> Any:
-    condition = None
-    for column, names in (("host", hosts), ("metric", metrics)):
-        if names is not None:
-            wanted = ds.field(column).isin(pa.array(sorted(names), pa.string()))
-            condition = wanted if condition is None else condition & wanted
-    for moment, later in ((start, True), (end, False)):
-        if moment is not None:
-            limit = pa.scalar(int(moment.timestamp() * 1000), pa.int64()).cast(SCHEMA.field("ts").type)
-            side = ds.field("ts") >= limit if later else ds.field("ts") < limit
-            condition = side if condition is None else condition & side
-    return condition
-
-
-def checksum(samples: pd.DataFrame) -> int:
-    """CRC-32 of samples in order: names with the number of their rows, times, values."""
+def checksum(samples: pd.DataFrame, start: int = 0) -> int:
+    """CRC-32 of samples in order: names with the number of their rows, times, values; *start* is that of those before."""
     first = np.flatnonzero(series_starts(samples))
     rows = np.diff(np.append(first, len(samples))).tolist()
     series = zip(*(samples[name].iloc[first] for name in NAMES), rows, strict=True)
-    crc = zlib.crc32(json.dumps(list(series)).encode())
-    crc = zlib.crc32(np.ascontiguousarray(milliseconds(samples["ts"])), crc)
-    return zlib.crc32(np.ascontiguousarray(samples["value"].to_numpy()), crc)
+    crc = zlib.crc32(json.dumps(list(series)).encode(), start)
+    crc = zlib.crc32(milliseconds(samples["ts"]).tobytes(), crc)
+    return zlib.crc32(samples["value"].to_numpy().tobytes(), crc)

@@ -87,7 +87,8 @@ def _quantiles(ordered: np.ndarray) -> np.ndarray:
     high = ordered[:, np.minimum(below + 1, ordered.shape[1] - 1)]
     step = high - low
     # from the nearer end, as NumPy does: monotone, and exact at both ends
-    return np.where(share < 0.5, low + step * share, high - step * (1 - share))
+    grid: np.ndarray = np.where(share < 0.5, low + step * share, high - step * (1 - share))
+    return grid
 
 
 def as_rows(grid: np.ndarray) -> pd.Series:

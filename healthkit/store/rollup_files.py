@@ -6,7 +6,9 @@ equals the later: samples that were expired or damaged after the day was rolled 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+import zlib
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -15,8 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from healthkit.store.layout import Place, daily_files, daily_path
-from healthkit.store.raw import KEY, metadata, scan, write_parquet
+from healthkit.store.layout import PartFile, Place, daily_files, daily_path
+from healthkit.store.parquet_files import scan, write_parquet
 from healthkit.store.rollup import QUANTILES, ROLLUP_COLUMNS, as_rows
 from healthkit.store.tables import NAMES, milliseconds, to_categorical
 
@@ -56,7 +58,16 @@ def read_rollup(
         if names is not None:
             condition &= ds.field(column).isin(pa.array(sorted(names), pa.string()))
     paths = [part.path for part in daily_files(place, first=first, last=last, hosts=hosts)]
-    return _to_frame(scan(place, paths, SCHEMA, condition))
+    return to_rollup(scan(place, paths, SCHEMA, condition))
+
+
+def read_parts(place: Place, parts: Sequence[PartFile]) -> pd.DataFrame:
+    """All rows of some files.
+
+    Raises:
+        StoreError: Names the file that is damaged.
+    """
+    return to_rollup(scan(place, [part.path for part in parts], SCHEMA))
 
 
 def write_rollup(place: Place, host: str, rows: pd.DataFrame, *, simulated: bool = False) -> None:
@@ -69,21 +80,34 @@ def write_rollup(place: Place, host: str, rows: pd.DataFrame, *, simulated: bool
     for month in sorted(months.unique()):
         path = daily_path(place, host, month.start_time.date())
         known = [part.path for part in daily_files(place, first=month.start_time.date(), last=month.end_time.date())]
-        old = [_to_frame(scan(place, [path], SCHEMA))] if path in known else []
+        old = [to_rollup(scan(place, [path], SCHEMA))] if path in known else []
         replace_rollup(place, path, merge_rows([*old, rows[months == month]]), simulated=simulated)
 
 
 def replace_rollup(place: Place, path: str, rows: pd.DataFrame, *, simulated: bool = False) -> None:
-    """Write rows as the file *path*, at once or not at all."""
-    table = _to_table(rows).replace_schema_metadata({KEY: metadata(rows=len(rows), simulated=simulated)})
-    write_parquet(place, path, table, _ENCODINGS)
+    """Write rows as the file *path*, at once or not at all.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    facts = {"rows": len(rows), "crc32": rollup_checksum(rows), "simulated": simulated}
+    write_parquet(place, path, [_to_table(rows)], schema=SCHEMA, encodings=_ENCODINGS, facts=facts)
+
+
+def rollup_checksum(rows: pd.DataFrame) -> int:
+    """CRC-32 of rows in order."""
+    names = zip(*(rows[name] for name in NAMES), strict=True)
+    crc = zlib.crc32(json.dumps(list(names)).encode())
+    for column in (milliseconds(rows["date"]), *(rows[name].to_numpy() for name in ("n", *_NUMBERS)), *rows["q"]):
+        crc = zlib.crc32(column.tobytes(), crc)
+    return crc
 
 
 def merge_rows(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Rows sorted by host, metric, device and date; of several for one day of a series the one with most samples."""
     parts = [frame for frame in frames if len(frame)]
     if not parts:
-        return _to_frame(SCHEMA.empty_table())
+        return to_rollup(SCHEMA.empty_table())
     rows = _concat(parts) if len(parts) > 1 else parts[0]
     codes = [rows[name].cat.codes.to_numpy() for name in NAMES]
     day = milliseconds(rows["date"])
@@ -117,7 +141,8 @@ def _to_table(rows: pd.DataFrame) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _to_frame(table: pa.Table) -> pd.DataFrame:
+def to_rollup(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table with `SCHEMA` as `load_rollup` returns it."""
     days = table["date"].cast(pa.int32()).to_numpy().astype("datetime64[D]")
     columns: dict[str, object] = {"date": pd.Series(days.astype("datetime64[ms]")).dt.tz_localize("UTC")}
     columns |= {name: to_categorical(table[name]) for name in NAMES}

@@ -48,7 +48,7 @@ def tidy(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _categorical(column: pd.Series) -> pd.Series:
-    """A column of names as categories in the order of the names; bytes that are no UTF-8 become `\\xNN`."""
+    r"""A column of names as categories in the order of the names; bytes that are no UTF-8 become `\\xNN`."""
     column = column.astype("category").cat.remove_unused_categories()
     names = [str(name) for name in column.cat.categories]
     column = column.cat.rename_categories([readable(name) for name in names])
@@ -56,7 +56,7 @@ def _categorical(column: pd.Series) -> pd.Series:
 
 
 def readable(name: str) -> str:
-    """A name that can be written as UTF-8: bytes that a file name brought along (surrogates) become `\\xNN`."""
+    r"""A name that can be written as UTF-8: bytes that a file name brought along (surrogates) become `\\xNN`."""
     if name.isascii():
         return name
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -74,6 +74,11 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     last = np.ones(len(frame), dtype=bool)
     last[:-1] = (series[1:] != series[:-1]) | (ts[1:] != ts[:-1])
     return frame.loc[last].reset_index(drop=True) if not last.all() else frame.reset_index(drop=True)
+
+
+def is_in_order(frame: pd.DataFrame) -> bool:
+    """Whether samples are sorted by host, metric, device and ts, without two for one moment."""
+    return _ascending(*keys(frame))
 
 
 def keys(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +141,12 @@ def to_categorical(column: pa.ChunkedArray) -> pd.Categorical:
     used = np.unique(codes)  # a filter leaves names without rows
     if len(used) < len(names):
         codes = np.searchsorted(used, codes)
-    return pd.Categorical.from_codes(codes, [names[order[at]] for at in used])
+    return from_codes(codes, [names[order[at]] for at in used])
+
+
+def from_codes(codes: np.ndarray, names: list[str]) -> pd.Categorical:
+    """A column of names from their positions in a list of names."""
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
 
 
 def to_table(frame: pd.DataFrame) -> pa.Table:
@@ -152,7 +162,8 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
 
 def milliseconds(ts: pd.Series) -> np.ndarray:
     """Aware times as ms since 1970."""
-    return ts.dt.as_unit("ms").astype("int64").to_numpy()
+    ms: np.ndarray = ts.dt.as_unit("ms").astype("int64").to_numpy()
+    return ms
 
 
 def series_starts(samples: pd.DataFrame) -> np.ndarray:

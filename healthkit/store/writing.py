@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from healthkit.store.files import locked, remove_file
 from healthkit.store.layout import Home, Place, daily_files, raw_files, raw_path
 from healthkit.store.loading import roll_up_days
-from healthkit.store.raw import Quality, read_metadata, read_quality, read_raw, write_raw
+from healthkit.store.parquet_files import read_facts
+from healthkit.store.raw import Quality, read_quality, read_raw, write_raw
 from healthkit.store.rollup_files import merge_rows, write_rollup
 from healthkit.store.tables import milliseconds, tidy, union
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DAY = timedelta(days=1)
 _DAY_MS = 86_400_000
@@ -55,7 +59,7 @@ def merge_samples(place: Place, host: str, samples: pd.DataFrame, quality: Quali
         known = [part for part in raw_files(place, first=when, last=when, hosts=[host]) if part.path == path]
         before = read_quality(place, path) if known else Quality()
         rows = union([read_raw(place, known), samples.loc[day == number]])
-        write_raw(place, path, rows, before | quality)
+        write_raw(place, path, [rows], before | quality)
         written.append(when)
     return written
 
@@ -88,5 +92,5 @@ def remove_simulated(home: Home) -> None:
     place = Place.open(home)
     with locked(place):
         for part in [*raw_files(place), *daily_files(place)]:
-            if read_metadata(place, part.path).get("simulated"):
+            if read_facts(place, part.path).get("simulated"):
                 remove_file(place, part.path)
