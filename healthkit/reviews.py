@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 HISTORY = timedelta(days=400)
 """How far back forecasts look: a year, and a month to see the season turn."""
-CAPACITY = ("disk_used_ratio", "disk_inodes_used_ratio", "memory_used_ratio", "swap_used_ratio")
+RECENT = timedelta(days=8)
+"""How long after a period its report may still look at the machine itself."""
+CAPACITY = ("disk_used_ratio", "inodes_used_ratio", "memory_used_ratio", "swap_used_ratio")
 """Metrics that can run full."""
 SHOWN = ("cpu_busy_ratio", "http_up", "http_response_seconds", "collector_up", *CAPACITY)
 """Metrics whose daily course a report shows."""
@@ -94,12 +96,22 @@ class Review:
 
     @cached_property
     def findings(self) -> Findings:
-        """What the checks say at the end of the period, of every host."""
+        """What the checks say: of this machine as it is, of every other host by its samples at the end of the period."""
         from healthkit.checks import check
         from healthkit.findings import Findings
 
-        each = (check(self.home, host=host, config=self.config, now=self.until) for host in self.hosts)
-        return Findings(finding for findings in each for finding in findings)
+        found = [
+            check(self.home, host=host, config=self.config, now=self.until) for host in self.hosts if host != self.here
+        ]
+        if self.here:
+            found.append(check(self.home, config=self.config, now=self.now))
+        return Findings(finding for findings in found for finding in findings)
+
+    @property
+    def here(self) -> str:
+        """The host that this runs on, if it is under review and the period is not long past; else empty."""
+        host = self.config.host
+        return host if host in self.hosts and self.now - self.until <= RECENT else ""
 
     @cached_property
     def scores(self) -> dict[str, HealthScore]:

@@ -85,7 +85,9 @@ def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
     """One note a reason: twenty hosts that are new are one sentence."""
     reasons: dict[str, list[str]] = {}
     for row in unknown:
-        reasons.setdefault(row.unknown, []).append(f"{row.subject} {title(row.metric).lower()}" if row.device else row.subject)
+        reasons.setdefault(row.unknown, []).append(
+            f"{row.subject} {title(row.metric).lower()}" if row.device else row.subject
+        )
     return [
         f"Could not be told ({reason}): {', '.join(who[:most])}{f' and {len(who) - most} more' if len(who) > most else ''}."
         for reason, who in reasons.items()
@@ -101,7 +103,8 @@ def _fan(plan: Capacity, index: int) -> Chart:
         Line("forecast", future, tuple(map(float, ahead["mean"])), "forecast"),
     )
     bands = tuple(
-        Band(f"{level} %", future, tuple(ahead[f"lower{level}"]), tuple(ahead[f"upper{level}"]), level) for level in (95, 80)
+        Band(f"{level} %", future, tuple(ahead[f"lower{level}"]), tuple(ahead[f"upper{level}"]), level)
+        for level in (95, 80)
     )
     name = f"fan-{row.host}-{row.metric}-{row.device}".replace(" ", "-")
     return Chart(name, f"{row.subject}: {title(row.metric).lower()}", row.unit, lines, row.sentence, bands, row.limit)
@@ -113,5 +116,21 @@ def _seconds(index: pd.Index[Any]) -> tuple[float, ...]:
 
 def _as_dict(row: CapacityRow) -> dict[str, Any]:
     """The row as mail and JSON use it."""
-    names = ("host", "metric", "device", "unit", "limit", "state", "value", "days", "days_lower", "days_upper", "sentence")
-    return {name: getattr(row, name) for name in names} | {"date": row.date, "lower": row.days_lower, "upper": row.days_upper}
+    names = (
+        "host",
+        "metric",
+        "device",
+        "unit",
+        "limit",
+        "state",
+        "value",
+        "days",
+        "days_lower",
+        "days_upper",
+        "sentence",
+    )
+    return {name: getattr(row, name) for name in names} | {
+        "date": row.date,
+        "lower": row.days_lower,
+        "upper": row.days_upper,
+    }

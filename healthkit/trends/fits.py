@@ -131,7 +131,7 @@ def fit(columns: Floats, values: Floats, measured: Mask, noises: Noises, whiteni
     cross[..., diagonal, diagonal] *= 1 + 1e-13
     cross[..., diagonal, diagonal] += 1e-18
     cross[..., diagonal[:p], diagonal[:p]] += ~used[:, None, :]
-    root: Floats = np.linalg.cholesky(cross)
+    root = np.linalg.cholesky(cross).astype(np.float64, copy=False)
     spread = np.log(root[..., diagonal, diagonal])
     freedom = np.maximum(measured.sum(axis=1) - used.sum(axis=1), 1).astype(float)
     likelihood: Floats = -whitening.log_det / 2 - spread[..., :p].sum(axis=-1) - freedom[:, None] * spread[..., p]

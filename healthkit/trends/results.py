@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from healthkit.quantities import difference, when
+from healthkit.schema import title
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +17,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Direction = Literal["rising", "falling", "none"]
-_VERB = {"rising": "rises", "falling": "falls", "none": "neither rises nor falls beyond chance:"}
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,10 @@ class Shift:
     upper: float
     """Upper end of the interval of `size`, given `at`."""
 
-    def __str__(self) -> str:
+    def phrase(self, unit: str = "") -> str:
+        """In words: `steps up by 4 GiB on 3 Feb 2027`."""
         way = "up" if self.size > 0 else "down"
-        return f"steps {way} by {abs(self.size):.4g} on {self.at:%Y-%m-%d}"
+        return f"steps {way} by {difference(abs(self.size), unit).lstrip('+')} on {when(self.at)}"
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,10 @@ class Trend:
     """What the reader should know before believing it, in words."""
     shifts: tuple[Shift, ...]
     """Level shifts found together with the slope, oldest first."""
+    metric: str
+    """`disk_used_bytes`; empty for a series without a name."""
     unit: str
-    """Unit of the series, "" if not known."""
+    """Unit of the values; empty if not known."""
     n: int
     """Values measured."""
     coverage: float
@@ -64,19 +70,34 @@ class Trend:
     """Level of the test; the intervals are of 1 - alpha."""
 
     def __str__(self) -> str:
-        unit = f" {self.unit}" if self.unit else ""
-        slope = (
-            f"{_VERB[self.direction]} {self.slope:+.4g}{unit} per day"
-            f" ({1 - self.alpha:.0%} interval {self.lower:+.4g} to {self.upper:+.4g}, p = {self.p_value:.2g},"
-            f" n = {self.n}, {self.coverage:.0%} measured)"
-        )
-        return "; ".join([slope, *map(str, self.shifts), self.evidence])
+        name = title(self.metric) if self.metric else "The series"
+        ends = f"{difference(self.lower, self.unit)} to {difference(self.upper, self.unit)}"
+        reach = f"{1 - self.alpha:.0%} interval {ends}, p = {self.p_value:.2g}"
+        if self.direction == "none":
+            line = f"{name} has no clear trend: {difference(self.slope, self.unit)} a day ({reach})"
+        else:
+            verb = {"rising": "rises", "falling": "falls"}[self.direction]
+            line = f"{name} {verb}: {difference(self.slope, self.unit)} a day ({reach})"
+        steps = [shift.phrase(self.unit) for shift in self.shifts]
+        return "; ".join([line, *steps, self.evidence, f"{self.coverage:.0%} measured"]) + "."
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON: times as ISO 8601, numbers that are not finite become null."""
+        numbers = {name: _finite(getattr(self, name)) for name in ("slope", "lower", "upper", "p_value", "coverage")}
+        words = {
+            name: getattr(self, name) for name in ("metric", "unit", "direction", "evidence", "n", "method", "alpha")
+        }
+        shifts = [
+            {"at": s.at.isoformat(), "size": s.size, "lower": _finite(s.lower), "upper": _finite(s.upper)}
+            for s in self.shifts
+        ]
+        return {**words, **numbers, "shifts": shifts}
 
     def to_frame(self) -> pd.DataFrame:
         """One row for the slope and one for each shift: kind, at, value, lower, upper, p_value, unit."""
         import pandas as pd
 
-        unit = f"{self.unit}/day" if self.unit else "per day"
+        unit = f"{self.unit or '1'}/day"
         rows: list[tuple[Any, ...]] = [("slope", pd.NaT, self.slope, self.lower, self.upper, self.p_value, unit)]
         rows += [("shift", s.at, s.size, s.lower, s.upper, float("nan"), self.unit) for s in self.shifts]
         frame = pd.DataFrame(rows, columns=["kind", "at", "value", "lower", "upper", "p_value", "unit"])
@@ -111,3 +132,7 @@ class TrendBatch:
     """Upper end of the interval of the size, (n_series, most)."""
     alpha: float = 0.05
     """The intervals are of 1 - alpha."""
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

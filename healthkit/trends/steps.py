@@ -55,7 +55,7 @@ def scan(fit: Fit, whitening: Whitening, phi: Floats, allowed: Mask) -> Scan:
     best = np.maximum(adds, ahead)
     believed = (adds > ADDS_TO_LINE) | ((alone > BEATS_NOTHING) & (ahead > BEATS_LINE))
     at = np.where(believed, best, -np.inf).argmax(axis=0)
-    rivals: Mask = ((alone > BEATS_NOTHING) & (ahead > TELLS_APART)).any(axis=0)
+    rivals = np.any((alone > BEATS_NOTHING) & (ahead > TELLS_APART), axis=0)
     return Scan(np.where(believed.any(axis=0), at, -1), rivals)
 
 
