@@ -29,7 +29,20 @@ from healthkit.store import journal
 from healthkit.store.journal import Journal, Torn
 
 COMMAND = [sys.executable, "-m", "healthkit.cli.resident"]
-HEAVY = {"pandas", "numpy", "pyarrow", "click", "yaml", "msgspec", "rich", "scipy", "matplotlib", "ssl", "http", "email"}
+HEAVY = {
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "click",
+    "yaml",
+    "msgspec",
+    "rich",
+    "scipy",
+    "matplotlib",
+    "ssl",
+    "http",
+    "email",
+}
 
 
 def given(home, **changes):
@@ -143,7 +156,11 @@ def test_a_second_one_is_refused_and_told_who_holds_the_lock_while_one_shot_runs
 
 def test_it_loads_nothing_heavy_and_stays_small(tmp_path):
     done = run(given(tmp_path, **{"for": 0.1}), [sys.executable, "-X", "importtime", *COMMAND[1:]])
-    loaded = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines() if line.startswith("import time:")}
+    loaded = {
+        line.split("|")[-1].strip().split(".")[0]
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
     assert "psutil" in loaded
     assert loaded & HEAVY == set()
     with running(given(tmp_path)) as process:
@@ -156,7 +173,9 @@ def test_probes_come_between_ticks_and_never_delay_one(tmp_path):
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        services = [{"name": "silent", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/", "timeout": 0.5, "expect": None}]
+        services = [
+            {"name": "silent", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/", "timeout": 0.5, "expect": None}
+        ]
         with running(given(tmp_path, every=0.1, services=services)) as process:
             until(lambda: len(ticks(tmp_path, "http_up")) >= 3)
             memory = psutil.Process(process.pid).memory_info().rss
@@ -266,7 +285,13 @@ def test_a_full_disk_loses_ticks_counts_them_and_does_not_end_the_loop(small_dis
         time.sleep(1.5)
         assert len(ticks(inside)) < len(full) + 8
         (inside / ballast.name).unlink()
-        lost = until(lambda: [i.value for i in samples(inside) if not isinstance(i, Torn) and i.metric == "collector_lost_ticks_total" and i.value])
+        lost = until(
+            lambda: [
+                i.value
+                for i in samples(inside)
+                if not isinstance(i, Torn) and i.metric == "collector_lost_ticks_total" and i.value
+            ]
+        )
         after = samples(inside)
         said = finish(process)
     assert process.returncode == 1, "readings were lost"
@@ -312,7 +337,11 @@ def test_old_journals_are_compacted_once_at_the_start_beside_the_loop(tmp_path):
     yesterday = datetime.now(UTC) - timedelta(days=1)
     with Journal(tmp_path / "home", "h") as old:
         old.append(int(yesterday.timestamp() * 1000), [Reading("load1", 1.0)])
-    command = [sys.executable, "-c", f"import os, pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).open('a').write(f'{{os.getpid()}} {{os.getsid(0)}}\\n')"]
+    command = [
+        sys.executable,
+        "-c",
+        f"import os, pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).open('a').write(f'{{os.getpid()}} {{os.getsid(0)}}\\n')",
+    ]
     with running(given(tmp_path / "home", compact=command)) as process:
         until(lambda: ticks(tmp_path / "home", "compaction_up"), 20)
         finish(process)

@@ -40,7 +40,9 @@ class Server:
 
     def _serve(self, connection):
         try:
-            with connection if self._context is None else self._context.wrap_socket(connection, server_side=True) as peer:
+            with (
+                connection if self._context is None else self._context.wrap_socket(connection, server_side=True) as peer
+            ):
                 request = b""
                 while b"\r\n\r\n" not in request:
                     block = peer.recv(1 << 16)
@@ -218,7 +220,9 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch):
         assert ask(server).up
 
 
-@pytest.mark.parametrize("url", ["ftp://x/", "http:///path", "localhost:80", "http://127.0.0.1:99999/", "http://[::1/", "http://a..b/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x/", "http:///path", "localhost:80", "http://127.0.0.1:99999/", "http://[::1/", "http://a..b/"]
+)
 def test_a_bad_url_is_down_with_a_reason(url):
     answer = probe(Endpoint("s", url, 1.0))
     assert not answer.up
