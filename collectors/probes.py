@@ -55,11 +55,12 @@ class Answer(NamedTuple):
 def probe(endpoint: Endpoint, *, clock: _Clock = time.monotonic, now: _Clock = time.time) -> Answer:
     """Ask an endpoint once."""
     exchange = _Exchange(endpoint, clock, now)
+    errors: tuple[type[Exception], ...] = (OSError, ValueError, *_protocol_errors())
     try:
         return exchange.run()
     except TimeoutError:
         return exchange.failed(f"no full answer within {endpoint.timeout:g} s", timed_out=True)
-    except (OSError, ValueError, *_protocol_errors()) as error:
+    except errors as error:
         return exchange.failed(str(error) or type(error).__name__)
 
 

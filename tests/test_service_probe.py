@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import socket
 import ssl
 import threading
@@ -40,7 +40,9 @@ class Server:
 
     def _serve(self, connection):
         try:
-            with connection if self._context is None else self._context.wrap_socket(connection, server_side=True) as peer:
+            with (
+                connection if self._context is None else self._context.wrap_socket(connection, server_side=True) as peer
+            ):
                 request = b""
                 while b"\r\n\r\n" not in request:
                     block = peer.recv(1 << 16)
@@ -218,7 +220,9 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch):
         assert ask(server).up
 
 
-@pytest.mark.parametrize("url", ["ftp://x/", "http:///path", "localhost:80", "http://127.0.0.1:99999/", "http://[::1/", "http://a..b/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x/", "http:///path", "localhost:80", "http://127.0.0.1:99999/", "http://[::1/", "http://a..b/"]
+)
 def test_a_bad_url_is_down_with_a_reason(url):
     answer = probe(Endpoint("s", url, 1.0))
     assert not answer.up
@@ -237,9 +241,9 @@ def trusted(tmp_path, monkeypatch):
 
 
 def secured(authority, days, host="localhost"):
-    now = datetime.datetime.now(datetime.UTC)
-    end = now + datetime.timedelta(days=days)
-    certificate = authority.issue_cert(host, not_before=min(now, end) - datetime.timedelta(days=1), not_after=end)
+    now = dt.datetime.now(dt.UTC)
+    end = now + dt.timedelta(days=days)
+    certificate = authority.issue_cert(host, not_before=min(now, end) - dt.timedelta(days=1), not_after=end)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
@@ -271,7 +275,7 @@ def test_the_end_of_a_certificate_equals_that_of_cryptography(trusted):
     from cryptography.hazmat.primitives.serialization import Encoding
 
     for year in (2049, 2050, 2150):  # UTCTime ends in 2049
-        end = datetime.datetime(year, 6, 1, 12, 30, 15, tzinfo=datetime.UTC)
+        end = dt.datetime(year, 6, 1, 12, 30, 15, tzinfo=dt.UTC)
         pem = trusted.issue_cert("x.example", not_after=end).cert_chain_pems[0].bytes()
         certificate = x509.load_pem_x509_certificate(pem)
         assert not_after(certificate.public_bytes(Encoding.DER)) == certificate.not_valid_after_utc == end
