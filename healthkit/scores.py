@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from healthkit import checks
@@ -139,7 +140,7 @@ class _Answer:
     findings: tuple[Finding, ...]
     """Those that judge something; empty: the check was never asked."""
 
-    @property
+    @cached_property
     def worst(self) -> Finding | None:
         order = sorted(self.findings, key=lambda f: (-LOSS[f.severity], -f.rank, f.host, f.subject, f.message))
         return order[0] if order else None
@@ -148,7 +149,7 @@ class _Answer:
     def loss(self) -> float:
         return LOSS[self.worst.severity] if self.worst else 1.0
 
-    @property
+    @cached_property
     def told(self) -> Fraction:
         known = sum(finding.severity is not Severity.UNKNOWN for finding in self.findings)
         return Fraction(known, len(self.findings) or 1)

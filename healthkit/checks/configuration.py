@@ -5,7 +5,9 @@ An empty file is valid YAML, and so is a line of text: what a cut-off copy leave
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 COMPONENT = "operations"
 
 _LARGEST = 1 << 20
+_DEEPEST = 100
+"""Open brackets: PyYAML takes time with their square, and libyaml ends the process."""
 _RESTORE = "Compare it with the copy in the last backup; restore it from there."
 
 
@@ -88,6 +92,8 @@ def _read(path: Path) -> _Known:
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise ValueError(f"larger than {_LARGEST} bytes: not looked at")
+    if _depth(content) > _DEEPEST:
+        raise ValueError(f"nested more than {_DEEPEST} deep: not looked at")
     try:
         data = yaml.safe_load(content)
     except (yaml.YAMLError, RecursionError) as error:
@@ -104,6 +110,12 @@ def _read(path: Path) -> _Known:
         return msgspec.convert(data, _Known)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error
+
+
+def _depth(content: bytes) -> int:
+    """Most brackets that are open at once."""
+    steps = (1 if bracket in b"[{" else -1 for bracket in re.findall(rb"[\[\]{}]", content))
+    return max(accumulate(steps), default=0)
 
 
 def _suggestions(known: _Known) -> Iterator[tuple[str, dict[str, float]]]:

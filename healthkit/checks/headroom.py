@@ -77,9 +77,9 @@ def _median_slope(days: pd.DataFrame) -> float:
     """Ratio per day, over real days: a day without measurement is a gap, not a step."""
     import numpy as np
 
-    when_ = days["date"].to_numpy().astype("datetime64[s]").astype(np.float64) / 86400
+    day = ((days["date"] - days["date"].min()).dt.total_seconds() / 86400).to_numpy(np.float64)
     value = days["last"].to_numpy(np.float64)
     early, late = np.triu_indices(len(value), 1)
-    apart = when_[late] - when_[early]
+    apart = day[late] - day[early]
     rise = (value[late] - value[early])[apart != 0]
     return float(np.median(rise / apart[apart != 0]))

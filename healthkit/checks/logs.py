@@ -75,9 +75,15 @@ def _look(folder: Path, now: float) -> tuple[list[_Log], dict[str, str]]:
     """Regular files below a folder; and what else is there, with the reason."""
     logs: list[_Log] = []
     odd: dict[str, str] = {}
-    for parent, _, names in os.walk(folder, onerror=lambda e: odd.update({printable(e.filename): str(e.strerror)})):
-        for path in (Path(parent, name) for name in names):
+
+    def closed(error: OSError) -> None:
+        odd[printable(error.filename)] = str(error.strerror)
+
+    for parent, folders, names in os.walk(folder, onerror=closed):
+        for path in (Path(parent, name) for name in (*names, *folders)):
             status = path.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                continue
             if stat.S_ISREG(status.st_mode):
                 logs.append(_Log(path, status.st_blocks * 512, status.st_size, now - status.st_mtime))
             else:
