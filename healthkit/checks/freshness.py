@@ -48,8 +48,8 @@ def check(context: Context) -> Iterator[Finding]:
         ts=newest,
     )
     apart = ticks.diff().iloc[1:]
-    rhythm = apart.median().to_pytimedelta() if len(apart) else timedelta()  # cron may call it less often than configured
-    usual = 3 * max(rhythm, timedelta(seconds=float(context.config.collect.every)))
+    rhythm = float(apart.dt.total_seconds().median()) if len(apart) else 0.0  # cron may ask less often than configured
+    usual = timedelta(seconds=3 * max(rhythm, float(context.config.collect.every)))
     missing = sum(apart[apart > usual] - usual / 3, timedelta())
     span = ticks.iloc[-1] - ticks.iloc[0]
     share = float(missing / span) if span else 0.0

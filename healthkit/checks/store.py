@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COMPONENT = "operations"
 
-SECONDS = 2.0
+SECONDS = 1.0
 """Time that reading may take: the other checks share the processor."""
 
 
