@@ -116,7 +116,7 @@ def node_exporter(every: float) -> Peer:
 
 
 def sadc(folder: Path, every: float, samples: int) -> Peer:
-    """sysstat's collector, everything it can collect."""
+    """Sysstat's collector, everything it can collect."""
     file = folder / "sa"
     command = [SADC, "-S", "XALL", str(round(every)), str(samples + 60), str(file)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -157,4 +157,4 @@ def collect(procfs: str = "/proc", sysfs: str = "/sys", *, statvfs: _Ask = os.st
 
 def watch(world: World) -> Meter:
     """Measures on every tick."""
-    return Meter(world.proc, world.sys)
+    return Meter(world.proc, world.sys.root)

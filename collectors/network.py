@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from healthkit.collectors.procfs import Procfs, slurp
+from healthkit.collectors.procfs import Procfs
 from healthkit.schema import Metric, Reading
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _TCP = (
 )
 
 
-def measure(proc: Procfs, sys: str) -> Iterator[Reading]:
+def measure(proc: Procfs, sys: Procfs) -> Iterator[Reading]:
     """The counters now. Source: proc_pid_net(5), RFC 4022.
 
     Left out: the loopback; one end of a container's cable (veth), which comes and goes under a new name each time; an
@@ -65,10 +65,10 @@ def measure(proc: Procfs, sys: str) -> Iterator[Reading]:
     yield from _tcp(proc.read("net/snmp"))
 
 
-def _is_up(sys: str, nic: str) -> bool | None:
+def _is_up(sys: Procfs, nic: str) -> bool | None:
     try:
         # A driver that cannot tell whether there is a carrier (tunnels, bridges of old) says "unknown" when it is up.
-        return slurp(f"{sys}/class/net/{nic}/operstate").strip() in {b"up", b"unknown"}
+        return sys.read(f"class/net/{nic}/operstate").strip() in {b"up", b"unknown"}
     except OSError:
         return None
 
@@ -84,8 +84,8 @@ def _tcp(text: bytes) -> Iterator[Reading]:
 
 def collect(procfs: str = "/proc", sysfs: str = "/sys") -> Iterator[Reading]:
     """The counters now."""
-    with Procfs(procfs) as proc:
-        yield from measure(proc, sysfs)
+    with Procfs(procfs) as proc, Procfs(sysfs) as sys:
+        yield from measure(proc, sys)
 
 
 def watch(world: World) -> Callable[[], Iterator[Reading]]:

@@ -168,6 +168,8 @@ class _Exchange:
         source = _Readable(connection, self.remaining)
         with HTTPResponse(source, method="GET") as response:  # type: ignore[arg-type]
             response.begin()
+            if source.ended:  # HTTPResponse takes the end of the connection for the end of the head
+                raise IncompleteRead(b"")
             self.status = response.status
             size = 0
             while size < _BODY and (block := response.read(1 << 16)):
@@ -182,6 +184,8 @@ class _Readable(io.RawIOBase):
     def __init__(self, connection: socket.socket, remaining: Callable[[], float]) -> None:
         self._connection = connection
         self._remaining = remaining
+        self.ended = False
+        """Whether the other side has said all it had to say."""
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """The file that HTTPResponse asks a socket for."""
@@ -193,7 +197,9 @@ class _Readable(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         self._connection.settimeout(self._remaining())
-        return self._connection.recv_into(buffer)
+        size = self._connection.recv_into(buffer)
+        self.ended = size == 0
+        return size
 
 
 @lru_cache(maxsize=2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Self
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 14
 
 
 class Procfs:

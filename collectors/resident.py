@@ -6,6 +6,7 @@ One failing collector costs its own readings and nothing else, and the data say 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -97,11 +98,12 @@ class Source:
 
     def _taken(self, readings: Iterable[Reading]) -> list[Reading]:
         """The readings, each of a declared metric, a text and a number: what follows need not look again."""
-        found = []
-        for metric, value, device in readings:
+        found = list(readings)
+        for metric, value, device in found:
             if metric not in self._declared:
                 raise ValueError(f"{metric!r} is not among the METRICS of {self.name}")
-            found.append(Reading(metric, float(value), str(device)))
+            if not isinstance(device, str) or not isinstance(value, (int, float)):
+                raise TypeError(f"{metric} of {device!r} is {value!r}: a device is text and a value a number")
         return found
 
     def _note(self, error: BaseException | None) -> None:
@@ -152,6 +154,7 @@ class Loop:
         """Measure every *every* seconds until the bell says stop, or *duration* seconds after the first tick."""
         for source in self.sources:
             source.prepare()
+        gc.freeze()  # what is there now stays: no need to look through it again and again
         schedule = Schedule(every)
         end = schedule.first + duration if duration is not None else float("inf")
         while schedule.due < end - 1e-9 and self._until(schedule.due, bell):
@@ -172,6 +175,7 @@ class Loop:
 
     def _measured(self) -> list[Reading]:
         self._world.proc.forget()
+        self._world.sys.forget()
         return [reading for source in self.sources for reading in source.readings()]
 
     def _late(self) -> list[Reading]:

@@ -19,7 +19,7 @@ class World(NamedTuple):
     """The part of the machine, and of the configuration, that collectors see."""
 
     proc: Procfs
-    sys: str = "/sys"
+    sys: Procfs
     services: tuple[Endpoint, ...] = ()
     programs: tuple[Program, ...] = ()
     wake: Callable[[], None] = _nobody

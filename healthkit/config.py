@@ -172,6 +172,14 @@ class Limits(_Strict, frozen=True):
     certificate_days: Positive = 21
 
 
+class Growth(_Strict, frozen=True):
+    """Which growth a capacity plan points out although no limit is near."""
+
+    ratio_per_day: Positive = 0.001
+    response_seconds_per_day: Positive = 0.001
+    per_month: Positive = 0.20
+
+
 class Alerting(_Strict, frozen=True):
     """Where alerts go besides mail."""
 
@@ -210,6 +218,7 @@ class Config(_Strict, frozen=True):
     application: Application | None = None
     security: Security = Security()
     limits: Limits = Limits()
+    growth: Growth = Growth()
     weights: Weights = Weights()
     alerting: Alerting = Alerting()
     collect: Collect = Collect()

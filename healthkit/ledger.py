@@ -8,18 +8,19 @@ wider (or narrower), and the report says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from healthkit.errors import NotEnoughData
 from healthkit.state import State
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from healthkit.capacity import Capacity
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -45,9 +46,9 @@ class Prediction:
     made: datetime
     """First moment after the values that the forecast knew, UTC."""
     target: datetime
-    """Midnight of the day that it is for, UTC; for a crossing the end of its horizon."""
+    """Midnight of the day that it is for, UTC; for a crossing of the last day of its horizon."""
     mean: float
-    """In the metric's unit; for a crossing, days from `made`, inf = not within the horizon."""
+    """In the metric's unit; for a crossing the day, 1 = the one that begins at `made`, inf = not within the horizon."""
     lower80: float
     upper80: float
     lower95: float = math.nan
@@ -134,6 +135,50 @@ class Ledger:
         return f"{held}: {'too few' if self.factor > 1 else 'more than promised'}, so intervals are made {what} ({self.factor:.2g} times)."
 
 
+def predictions(plan: Capacity, *, horizons: Sequence[int] = HORIZONS) -> Iterator[Prediction]:
+    """What a capacity plan predicts, for the ledger: values some days ahead, and the day of the limit.
+
+    Args:
+        plan: The plan.
+        horizons: Days ahead.
+    """
+    for place, row in enumerate(plan.rows):
+        if row.state == "unknown":
+            continue
+        common: dict[str, Any] = {
+            "host": row.host,
+            "metric": row.metric,
+            "device": row.device,
+            "how": row.how,
+            "made": plan.start,
+        }
+        for days in horizons:
+            if days <= row.horizon:
+                at = days - 1
+                yield Prediction(
+                    **common,
+                    target=plan.start + at * _DAY,
+                    mean=float(plan.mean[place, at]),
+                    lower80=float(plan.lower[80][place, at]),
+                    upper80=float(plan.upper[80][place, at]),
+                    lower95=float(plan.lower[95][place, at]),
+                    upper95=float(plan.upper[95][place, at]),
+                    factor=plan.factor,
+                )
+        if row.state != "over":
+            ends = [math.inf if days is None else days for days in (row.days, row.days_lower, row.days_upper)]
+            yield Prediction(
+                **common,
+                target=plan.start + (row.horizon - 1) * _DAY,
+                mean=ends[0],
+                lower80=ends[1],
+                upper80=ends[2],
+                factor=plan.factor,
+                kind="crossing",
+                limit_value=row.limit,
+            )
+
+
 def record(home: Path, predictions: Iterable[Prediction]) -> int:
     """Store predictions; those of a series that were made for the same days at the same time before are not repeated.
 
@@ -179,53 +224,72 @@ def score(home: Path, *, rollup: pd.DataFrame | None = None, now: datetime | Non
     return _sum_up(rows, waiting=len(open_ones) - len(changes if due else {}))
 
 
-def widen(mean: Array, lower: Array, upper: Array, factor: float, bounds: tuple[float, float]) -> tuple[Array, Array]:
-    """An interval made *factor* times as wide on either side of the mean, within the metric's bounds."""
-    import numpy as np
-
-    return np.maximum(mean - factor * (mean - lower), bounds[0]), np.minimum(mean + factor * (upper - mean), bounds[1])
-
-
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("host", "metric", "device", "how", "made", "target", "kind"))
 
 
-def _measured(
-    home: Path, rollup: pd.DataFrame | None, due: list[dict[str, Any]], now: datetime
-) -> dict[tuple[str, str, str, str], pd.Series[float]]:
+class _Days(NamedTuple):
+    """The measured days of one series."""
+
+    date: np.ndarray[Any, np.dtype[np.datetime64]]
+    value: Array
+
+
+_Measured = Mapping[tuple[str, str, str, str], _Days]
+
+
+def _measured(home: Path, rollup: pd.DataFrame | None, due: list[dict[str, Any]], now: datetime) -> _Measured:
     """The measured days of every series that has a due forecast, by (host, metric, device, how)."""
-    from healthkit.store import load_rollup, select
+    import numpy as np
 
+    from healthkit.store import load_rollup
+
+    metrics = {row["metric"] for row in due}
     if rollup is None:
-        metrics, start = {row["metric"] for row in due}, min(row["made"] for row in due)
-        rollup = load_rollup(home, metrics=metrics, start=start, end=now)
-    rollup = rollup[rollup["date"] + _DAY <= now]
-    series = {}
+        rollup = load_rollup(home, metrics=metrics, start=min(row["made"] for row in due), end=now)
+    rollup = rollup[(rollup["date"] + _DAY <= now) & rollup["metric"].isin(metrics)].sort_values("date")
+    names = [rollup[name].astype(str).to_numpy() for name in ("host", "metric", "device")]
+    places = rollup.groupby(names).indices
+    date = rollup["date"].dt.tz_localize(None).to_numpy()
+    columns = {how: _column(rollup, how) for how in {row["how"] for row in due}}
+    empty = np.array([], dtype=np.intp)
+    found = {}
     for key in {(row["host"], row["metric"], row["device"], row["how"]) for row in due}:
-        host, metric, device, how = key
-        try:
-            series[key] = select(rollup, metric, host=host, device=device, how=how)
-        except NotEnoughData:
-            continue
-    return series
+        at = places.get(key[:3], empty)
+        found[key] = _Days(date[at], columns[key[3]][at])
+    return found
 
 
-def _judge(
-    row: Mapping[str, Any], measured: Mapping[tuple[str, str, str, str], pd.Series[float]], now: datetime
-) -> dict[str, Any]:
+def _column(rollup: pd.DataFrame, how: str) -> Array:
+    """One number of every day: a column, or a point of the grid."""
+    import numpy as np
+
+    if how in rollup.columns:
+        return np.asarray(rollup[how], dtype=np.float64)
+    return np.array([grid[int(how[1:]) // 5] for grid in rollup["q"]], dtype=np.float64)
+
+
+def _judge(row: Mapping[str, Any], measured: _Measured, now: datetime) -> dict[str, Any]:
     """What is to be written into a due forecast; empty if it still waits."""
-    series = measured.get((row["host"], row["metric"], row["device"], row["how"]))
+    import numpy as np
+
+    days = measured[row["host"], row["metric"], row["device"], row["how"]]
     if row["kind"] == "crossing":
-        if series is not None:
-            after = series[series.index >= row["made"]]
-            reached = after[after >= row["limit_value"]]
-            if len(reached):
-                return {"actual": (reached.index[0] - row["made"]) / _DAY, "scored": now}
+        reached = days.date[(days.date >= _naive(row["made"])) & (days.value >= row["limit_value"])]
+        if len(reached):
+            return {"actual": float((reached[0] - _naive(row["made"])) / np.timedelta64(1, "D")) + 1, "scored": now}
         return {"scored": now} if row["target"] + _DAY <= now else {}
-    value = math.nan if series is None else float(series.get(row["target"], math.nan))
-    if math.isfinite(value):
-        return {"actual": value, "scored": now}
+    value = days.value[days.date == _naive(row["target"])]
+    if len(value) and math.isfinite(value[0]):
+        return {"actual": float(value[0]), "scored": now}
     return {"scored": now} if row["target"] + _GIVE_UP <= now else {}
+
+
+def _naive(when: datetime) -> np.datetime64:
+    """UTC, as NumPy keeps it: without a zone."""
+    import numpy as np
+
+    return np.datetime64(when.replace(tzinfo=None), "ms")
 
 
 def _sum_up(rows: list[dict[str, Any]], *, waiting: int) -> Ledger:
@@ -264,7 +328,7 @@ def _scored(row: Mapping[str, Any]) -> dict[str, Any]:
     stretch = 0.0 if error == 0 else abs(error) / side * (row["factor"] or 1.0) if side > 0 else math.inf
     return {
         "host": row["host"], "metric": row["metric"], "device": row["device"],
-        "days": round((row["target"] - row["made"]) / _DAY), "target": row["target"],
+        "days": round((row["target"] - row["made"]) / _DAY) + 1, "target": row["target"],
         "actual": row["actual"], "mean": row["mean"], "error": error, "stretch": stretch,
         "inside80": row["lower80"] <= row["actual"] <= row["upper80"],
         "inside95": row["lower95"] is not None and row["lower95"] <= row["actual"] <= row["upper95"],

@@ -19,7 +19,10 @@ from healthkit.errors import StoreError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TABLES: dict[str, dict[str, str]] = {
-    "health_reports": {"ts_ms": "INTEGER", "host": "TEXT", "overall_score": "REAL", "coverage": "REAL", "report": "TEXT"},
+    "health_reports": {
+        "ts_ms": "INTEGER", "host": "TEXT", "cadence": "TEXT", "period": "TEXT", "overall_score": "REAL",
+        "coverage": "REAL", "report": "TEXT",
+    },
     "task_runs": {
         "task": "TEXT", "host": "TEXT", "started_ms": "INTEGER", "ended_ms": "INTEGER", "status": "TEXT",
         "exit_code": "INTEGER", "detail": "TEXT",

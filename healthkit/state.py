@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from healthkit.errors import StoreError
 from healthkit.records import (
@@ -34,6 +34,13 @@ from healthkit.spool import drain, spool
 APPLICATION_ID = 0x484B4954
 """`HKIT` in the database's header: the file was made by healthkit, and its `user_version` is ours."""
 VERSION = 1
+
+
+class SupportsDict(Protocol):
+    """A result that knows its JSON."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
 
 
 class State:
@@ -164,18 +171,42 @@ class State:
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}") from error
 
-    def record_health_report(self, report: Mapping[str, Any], *, host: str, now: datetime | None = None) -> None:
-        """Keep the JSON of a health check; `overall_score` and `coverage` are taken from it."""
-        values = {name: report.get(name) for name in ("overall_score", "coverage")}
-        self.record("health_reports", {"ts": now or datetime.now(UTC), "host": host, **values, "report": report})
+    def record_health_report(
+        self,
+        report: Mapping[str, Any] | SupportsDict,
+        *,
+        host: str = "",
+        cadence: str | None = None,
+        period: str | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        """Keep the result of a health check, or of a period's report.
+
+        Args:
+            report: The JSON of the contract, or a `HealthScore`.
+            host: Which one; by default what the report says. Several are joined by a comma.
+            cadence: `weekly`, `monthly`, ... of a period's report; None for a check.
+            period: Its label.
+            now: When it was made, UTC.
+        """
+        body = report if isinstance(report, Mapping) else report.as_dict()
+        values = {"overall_score": body.get("overall_score"), "coverage": body.get("coverage")}
+        about = {"host": host or body.get("host", ""), "cadence": cadence, "period": period}
+        self.record("health_reports", {"ts": now or datetime.now(UTC), **about, **values, "report": body})
 
     def last_health_report(self, host: str) -> dict[str, Any] | None:
-        """The newest report of a host, its JSON under `report`; None if there is none."""
-        return next(iter(self.records("health_reports", limit=1, host=host)), None)
+        """The newest check of a host, its JSON under `report`; None if there is none."""
+        return next(iter(self.records("health_reports", limit=1, host=host, cadence=None)), None)
 
     def health_reports(self, host: str, *, since: datetime | None = None) -> list[dict[str, Any]]:
-        """Reports of a host, newest first."""
-        return self.records("health_reports", since=since, host=host)
+        """Checks of a host, newest first."""
+        return self.records("health_reports", since=since, host=host, cadence=None)
+
+    def report_score(self, cadence: str, period: str, hosts: Sequence[str]) -> float | None:
+        """The score of the newest report of a period about these hosts; None if there is none."""
+        where = ", ".join(hosts)
+        rows = self.records("health_reports", limit=1, cadence=cadence, period=period, host=where)
+        return rows[0]["overall_score"] if rows else None
 
     def record_task_run(
         self, task: str, *, started: datetime, ended: datetime | None, status: str, exit_code: int | None = None,
@@ -252,10 +283,9 @@ class State:
         try:
             yield db
             db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:  # SQLite has rolled back by itself when the disk is full
+        finally:
+            if db.in_transaction:  # an error; SQLite rolls back by itself when the disk is full
                 db.execute("ROLLBACK")
-            raise
 
     def _read(self, query: str, values: list[Any]) -> list[sqlite3.Row]:
         try:

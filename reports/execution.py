@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import logging
 import os
 import tempfile
@@ -30,7 +31,7 @@ def read(path: Path) -> Any:
 
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (OSError, UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, nbformat.ValidationError) as error:
         raise ReportError(f"{path}: not a notebook: {error}") from error
     notebook.metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3", "language": "python"})
     return notebook
@@ -74,9 +75,11 @@ def execute(
     executed.metadata.papermill.update(input_path=str(notebook), output_path=str(output))
     import nbformat
 
-    text = _hide(nbformat.writes(executed), [parameters.reveal(reference) for reference in secrets.values()])
+    hidden = [parameters.reveal(reference) for reference in secrets.values()]
+    text = _hide(nbformat.writes(executed), hidden)
     files.write(output, text + "\n")
     if failure:
+        failure = json.loads(_hide(json.dumps(failure), hidden))
         raise ReportError(f"{notebook.name}: {failure}", notebook=str(output))
     return nbformat.reads(text, as_version=4)
 
@@ -85,9 +88,14 @@ def failing_cell(notebook: Any) -> tuple[int, Any] | None:
     """Number (from 1, as the input notebook counts its cells) and cell of the failure, if one failed."""
     cells = [cell for cell in notebook.cells if not _is_papermills(cell)]
     for number, cell in enumerate(cells, 1):
-        if cell.metadata.get("papermill", {}).get("exception") is True:
+        if cell.metadata.get("papermill", {}).get("exception") is True and not _has_left(cell):
             return number - sum(_is_injected(former) for former in cells[: number - 1]), cell
     return None
+
+
+def _has_left(cell: Any) -> bool:
+    """Whether it ended the notebook with `sys.exit()`: papermill takes that for success, and so do we."""
+    return any(output.get("ename") == "SystemExit" and output.get("evalue") in {"", "0"} for output in cell.outputs)
 
 
 def _is_papermills(cell: Any) -> bool:
@@ -152,8 +160,8 @@ def _add_secrets(notebook: Any, secrets: Mapping[str, str]) -> None:
 
     if not secrets:
         return
-    lines = [f"{name} = reveal({reference!r})" for name, reference in secrets.items()]
-    cell = new_code_cell("\n".join(["from healthkit.reports.parameters import reveal", *lines]))
+    lines = [f"{name} = {parameters.lookup(reference)}" for name, reference in secrets.items()]
+    cell = new_code_cell("\n".join(["import os", "import pathlib", "", *lines]))
     cell.metadata["tags"] = ["injected-secrets"]
     place = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", ()))
     notebook.cells.insert(place + 1, cell)
@@ -161,8 +169,6 @@ def _add_secrets(notebook: Any, secrets: Mapping[str, str]) -> None:
 
 def _hide(text: str, secrets: list[str]) -> str:
     """The notebook's JSON without the secrets, however a cell may have printed them."""
-    import json
-
     for secret in filter(None, secrets):
         for form in {secret, html.escape(secret), repr(secret)[1:-1]}:
             text = text.replace(json.dumps(form, ensure_ascii=False)[1:-1], _HIDDEN)

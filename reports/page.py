@@ -114,7 +114,7 @@ class _Body:
             html = data["text/html"].replace(_STYLE, "")  # it is in the page's head, once
             yield f'<div class="section s-{name}">{scrolling(html)}</div>'
         elif "text/html" in data:
-            yield f'<div class="output">{scrolling(clean(data["text/html"]))}</div>'
+            yield f'<div class="output">{scrolling(clean(outputs.plain(data["text/html"])))}</div>'
         elif "text/markdown" in data:
             yield f'<div class="output">{scrolling(markdown(outputs.plain(data["text/markdown"])))}</div>'
         elif "image/svg+xml" in data:

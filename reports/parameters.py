@@ -96,6 +96,14 @@ def reveal(reference: str) -> str:
     raise ParameterError("a secret is given as env:NAME or file:PATH, never as such")
 
 
+def lookup(reference: str) -> str:
+    """Python source that looks a secret up, for a kernel that may know nothing of healthkit."""
+    place, _, name = reference.partition(":")
+    if place == "env":
+        return f"os.environ[{name!r}]"
+    return f'pathlib.Path({name!r}).read_text(encoding="utf-8").partition("\\n")[0]'
+
+
 def _known(known: Mapping[str, Parameter], name: str) -> Parameter:
     if name not in known:
         names = ", ".join(known) or "none: no cell is tagged `parameters`"

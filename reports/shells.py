@@ -17,7 +17,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -204,7 +204,15 @@ def shell() -> Iterator[Shell]:
         sys.stdout, sys.stderr = Stream(made.tape, "stdout"), Stream(made.tape, "stderr")
         if "matplotlib" in sys.modules:  # else the variable of `_as_it_was` chooses the same when it is imported
             made.enable_matplotlib("inline")
+        stack.enter_context(_wide_tables())
         yield made
+
+
+def _wide_tables() -> AbstractContextManager[None]:
+    """As many columns as in a kernel: outside of one pandas cuts a table to the width of the terminal."""
+    import pandas as pd
+
+    return pd.option_context("display.max_columns", 20)
 
 
 @contextmanager
@@ -214,6 +222,7 @@ def _as_it_was() -> Iterator[None]:
     standard = sys.stdin, sys.stdout, sys.stderr, sys.displayhook, sys.excepthook
     main = sys.modules["__main__"]
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    os.environ.update(COLUMNS="80", LINES="60")  # the width of a text must not depend on who runs the report
     try:
         yield
     finally:
@@ -232,6 +241,12 @@ def _fresh_filters() -> None:
     for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", category)
     warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    """To the cell's stderr, whatever this process does with its own."""
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def capacity():
         tuple(0.92 + i / 200 for i in range(30)), 80),), limit=1.0)
     entry = {"host": "db-3", "metric": "disk_used_ratio", "device": "/var", "days": 10.0, "date": "2026-12-03", "lower": "2026-11-30",
              "upper": "2026-12-09", "limit": 1.0, "sentence": "/var is full on 3 Dec (30 Nov to 9 Dec)"}
-    html = display.table(["Host", "What", "Full", "Course"], [("db-3", "/var", "3 Dec (30 Nov to 9 Dec)", sparkline(y, alt="60 days"))])
+    html = display.table(["Host", "What", "Full", "Course"], [("db-3", "/var", "3 Dec (30 Nov to 9 Dec)", sparkline(y, alt="60 days"))], caption="Days until full")
     return Section("capacity", html + f'<div class="charts">{chart.html()}</div>', entry["sentence"], {"rows": [entry] * many}, (chart,))
 """
 

@@ -53,7 +53,7 @@ class Handler:
         self.options = options
         self.deferred = 0
 
-    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):  # noqa: N802 - aiosmtpd's name
+    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):  # noqa: N802, ARG002 - aiosmtpd's
         if address in self.options.get("refuse", ()):
             return "550 5.1.1 no such user"
         if address in self.options.get("later", ()):
@@ -61,7 +61,7 @@ class Handler:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802, ARG002 - aiosmtpd's
         if self.deferred < self.options.get("defer", 0):
             self.deferred += 1
             return "451 4.3.0 try again later"

@@ -97,8 +97,7 @@ def sample(settings: Settings) -> tuple[int, list[Reading]]:
     Raises:
         OSError: The journal cannot be written.
     """
-    with Procfs() as proc, Journal(Path(settings["home"]), settings["host"]) as journal:
-        world = _world(settings, proc, lambda: None)
+    with _world(settings) as world, Journal(Path(settings["home"]), settings["host"]) as journal:
         readings = Loop(_sources(settings, world), world, journal.append, warn).once()
         ts = time.time_ns() // 1_000_000
         journal.append(ts, readings)
@@ -117,8 +116,7 @@ def reside(settings: Settings, bell: Bell, *, journal: type[Journal] = Journal) 
     """
     home, host = Path(settings["home"]), settings["host"]
     folder = journal_path(home, host, datetime.now(UTC).date()).parent
-    with locked(folder, host), Procfs() as proc, journal(home, host) as target:
-        world = _world(settings, proc, bell.ring)
+    with locked(folder, host), _world(settings, bell.ring) as world, journal(home, host) as target:
         command = settings.get("compact")
         compaction = Compaction(command, lambda: _is_compaction_due(folder), warn) if command else tuple
         loop = Loop(_sources(settings, world), world, target.append, warn, extra=compaction)
@@ -179,13 +177,12 @@ def main(*, journal: type[Journal] = Journal) -> int:
         return 1
 
 
-def _world(settings: Settings, proc: Procfs, wake: Callable[[], None]) -> World:
-    return World(
-        proc=proc,
-        services=tuple(Endpoint(**service) for service in settings.get("services", ())),
-        programs=tuple(Program(**program) for program in settings.get("programs", ())),
-        wake=wake,
-    )
+@contextlib.contextmanager
+def _world(settings: Settings, wake: Callable[[], None] = lambda: None) -> Iterator[World]:
+    with Procfs() as proc, Procfs("/sys") as sys:
+        services = tuple(Endpoint(**service) for service in settings.get("services", ()))
+        programs = tuple(Program(**program) for program in settings.get("programs", ()))
+        yield World(proc, sys, services=services, programs=programs, wake=wake)
 
 
 def _sources(settings: Settings, world: World) -> list[Source]:

@@ -56,7 +56,8 @@ def parse_path(path: Path) -> tuple[str, date]:
 
 def encode(ts_ms: int, reading: Reading) -> bytes:
     """One journal line, with its line feed."""
-    body = f"{ts_ms},{reading.metric},{_quoted(reading.device)},{float(reading.value)!r}".encode()
+    metric, value, device = reading
+    body = f"{ts_ms},{metric},{_quoted(device)},{float(value)!r}".encode()
     return b"%s,%08x\n" % (body, zlib.crc32(body))
 
 
@@ -70,7 +71,7 @@ def decode(line: bytes, host: str) -> Sample | None:
     """The sample on a line (without its line feed), or None if the line is damaged."""
     body, _, checksum = line.rpartition(b",")
     try:
-        if int(checksum, 16) != zlib.crc32(body) or len(checksum) != 8:
+        if checksum != b"%08x" % zlib.crc32(body):
             return None
         ts, metric, device, value = body.decode("ascii").split(",")
         return Sample(int(ts), host, metric, unquote(device, errors="surrogateescape"), float(value))
