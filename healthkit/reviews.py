@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import ParameterError
 from healthkit.periods import CADENCES, Cadence, Period
+from healthkit.schema import SIMULATED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ RECENT = timedelta(days=8)
 """How long after a period its report may still look at the machine itself."""
 CAPACITY = ("disk_used_ratio", "inodes_used_ratio", "memory_used_ratio", "swap_used_ratio")
 """Metrics that can run full."""
-SHOWN = ("cpu_busy_ratio", "http_up", "http_response_seconds", "collector_up", *CAPACITY)
+SHOWN = (SIMULATED, "cpu_busy_ratio", "http_up", "http_response_seconds", "collector_up", *CAPACITY)
 """Metrics whose daily course a report shows."""
 
 
@@ -65,6 +66,12 @@ class Review:
     def until(self) -> datetime:
         """Up to when it can have been measured: the end of the period, or now."""
         return min(self.period.end, self.now)
+
+    @cached_property
+    def simulated(self) -> tuple[str, ...]:
+        """Hosts under review that do not exist."""
+        marked = set(self.history.loc[self.history["metric"] == SIMULATED, "host"].astype(str))
+        return tuple(host for host in self.hosts if host in marked)
 
     @cached_property
     def rollup(self) -> pd.DataFrame:
