@@ -10,38 +10,89 @@ Everything not listed here is free to change.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from healthkit.anomalies import anomalies
+    from healthkit.checks import check
+    from healthkit.demo import demo_data
     from healthkit.findings import Finding, Findings, Severity
+    from healthkit.percentiles import Percentiles, percentiles
     from healthkit.periods import Period
+    from healthkit.reviews import Review, review
     from healthkit.schema import Metric, Reading, Sample
+    from healthkit.scores import HealthScore, health_score
+    from healthkit.store import load, load_rollup, select
+    from healthkit.trends import Trend, trend
 
 _HOME_OF = {
     "Finding": "findings",
     "Findings": "findings",
+    "HealthScore": "scores",
     "Metric": "schema",
+    "Percentiles": "percentiles",
     "Period": "periods",
     "Reading": "schema",
+    "Review": "reviews",
     "Sample": "schema",
     "Severity": "findings",
+    "Trend": "trends",
+    "anomalies": "anomalies",
+    "check": "checks",
+    "demo_data": "demo",
+    "health_score": "scores",
+    "load": "store",
+    "load_rollup": "store",
+    "percentiles": "percentiles",
+    "review": "reviews",
+    "select": "store",
+    "trend": "trends",
 }
 
-__all__ = ["Finding", "Findings", "Metric", "Period", "Reading", "Sample", "Severity"]
-
-try:
-    __version__ = version("project-healthkit")
-except PackageNotFoundError:  # run from a bare checkout
-    __version__ = "0+unknown"
+__all__ = [
+    "Finding",
+    "Findings",
+    "HealthScore",
+    "Metric",
+    "Percentiles",
+    "Period",
+    "Reading",
+    "Review",
+    "Sample",
+    "Severity",
+    "Trend",
+    "anomalies",
+    "check",
+    "demo_data",
+    "health_score",
+    "load",
+    "load_rollup",
+    "percentiles",
+    "review",
+    "select",
+    "trend",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _HOME_OF:
         return getattr(import_module(f"healthkit.{_HOME_OF[name]}"), name)
     msg = f"module 'healthkit' has no attribute {name!r}"
     raise AttributeError(msg)
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # e-mail parsers and all: 5 MB in a resident process
+
+    try:
+        return version("project-healthkit")
+    except PackageNotFoundError:  # run from a bare checkout
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

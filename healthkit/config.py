@@ -141,6 +141,24 @@ class Application(_Strict, frozen=True):
     config: str = "/etc/project-health"
 
 
+Listener = Annotated[str, Meta(pattern=r"^[0-9]{1,5}/(tcp|udp)$")]
+
+
+class Security(_Strict, frozen=True):
+    """What the security checks allow, and where else they look."""
+
+    ports: tuple[Port | Listener, ...] | None = None
+    """Where the host may be reached from outside: `22` (TCP) or `68/udp`. None: there is no such list."""
+    certificates: tuple[str, ...] = ()
+    """Certificates on disk, files or folders, besides those of the application."""
+    environments: tuple[str, ...] = ()
+    """Python environments to look for vulnerable packages in; the application's, else healthkit's own by default."""
+    failed_logins: Positive = 100
+    """How many failed logins a day are usual."""
+    index_age: Duration = Duration(3 * 86400)
+    """How old the package index may be to say that there is no update."""
+
+
 class Limits(_Strict, frozen=True):
     """Where a value becomes a warning."""
 
@@ -151,6 +169,15 @@ class Limits(_Strict, frozen=True):
     swap: Ratio = 0.50
     response_seconds: Positive = 5
     days_to_full: Positive = 30
+    certificate_days: Positive = 21
+
+
+class Growth(_Strict, frozen=True):
+    """Which growth a capacity plan points out although no limit is near."""
+
+    ratio_per_day: Positive = 0.001
+    response_seconds_per_day: Positive = 0.001
+    per_month: Positive = 0.20
 
 
 class Alerting(_Strict, frozen=True):
@@ -189,7 +216,9 @@ class Config(_Strict, frozen=True):
     backups: Backups | None = None
     logs: Logs | None = None
     application: Application | None = None
+    security: Security = Security()
     limits: Limits = Limits()
+    growth: Growth = Growth()
     weights: Weights = Weights()
     alerting: Alerting = Alerting()
     collect: Collect = Collect()

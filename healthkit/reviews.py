@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import ParameterError
 from healthkit.periods import CADENCES, Cadence, Period
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from healthkit.capacity import Capacity
     from healthkit.config import Config
     from healthkit.findings import Findings
+    from healthkit.ledger import Ledger
     from healthkit.scores import HealthScore
 
 HISTORY = timedelta(days=400)
 """How far back forecasts look: a year, and a month to see the season turn."""
-CAPACITY = ("disk_used_ratio", "disk_inodes_used_ratio", "memory_used_ratio", "swap_used_ratio")
+RECENT = timedelta(days=8)
+"""How long after a period its report may still look at the machine itself."""
+CAPACITY = ("disk_used_ratio", "inodes_used_ratio", "memory_used_ratio", "swap_used_ratio")
 """Metrics that can run full."""
 SHOWN = ("cpu_busy_ratio", "http_up", "http_response_seconds", "collector_up", *CAPACITY)
 """Metrics whose daily course a report shows."""
@@ -48,6 +51,8 @@ class Review:
     hosts: tuple[str, ...]
     """Hosts under review, sorted; empty where there are no samples at all."""
     config: Config
+    scope: str
+    """What was asked for: `all hosts`, or their names."""
     history: pd.DataFrame
     """Rollup rows of `SHOWN`, from `HISTORY` before the end of the period to its end."""
 
@@ -91,12 +96,22 @@ class Review:
 
     @cached_property
     def findings(self) -> Findings:
-        """What the checks say at the end of the period, of every host."""
+        """What the checks say: of this machine as it is, of every other host by its samples at the end of the period."""
         from healthkit.checks import check
         from healthkit.findings import Findings
 
-        each = (check(self.home, host=host, config=self.config, now=self.until) for host in self.hosts)
-        return Findings(finding for findings in each for finding in findings)
+        found = [
+            check(self.home, host=host, config=self.config, now=self.until) for host in self.hosts if host != self.here
+        ]
+        if self.here:
+            found.append(check(self.home, config=self.config, now=self.now))
+        return Findings(finding for findings in found for finding in findings)
+
+    @property
+    def here(self) -> str:
+        """The host that this runs on, if it is under review and the period is not long past; else empty."""
+        host = self.config.host
+        return host if host in self.hosts and self.now - self.until <= RECENT else ""
 
     @cached_property
     def scores(self) -> dict[str, HealthScore]:
@@ -110,11 +125,30 @@ class Review:
         }
 
     @cached_property
+    def ledger(self) -> Ledger | None:
+        """How earlier forecasts turned out; None while the records cannot be read."""
+        from healthkit.errors import StoreError
+        from healthkit.ledger import score
+
+        try:
+            return score(self.home, rollup=self.history, now=self.until)
+        except StoreError:
+            return None
+
+    @cached_property
     def capacity(self) -> Capacity:
         """Days until each resource is full, over all hosts."""
         from healthkit.capacity import capacity
 
-        return capacity(self.history, limits=self.config.limits, now=self.until)
+        factor = self.ledger.factor if self.ledger is not None else 1.0
+        return capacity(self.history, limits=self.config.limits, now=self.until, factor=factor)
+
+    @cached_property
+    def predictions(self) -> list[dict[str, Any]]:
+        """What `capacity` predicts, for the ledger to hold us to."""
+        from healthkit.ledger import predictions
+
+        return [asdict(one) for one in predictions(self.capacity)]
 
 
 def review(
@@ -158,7 +192,8 @@ def review(
         place, hosts=wanted or None, metrics=SHOWN, start=chosen.end - HISTORY, end=min(chosen.end, moment)
     )
     seen = tuple(wanted or sorted(set(history["host"].astype(str))))
-    return Review(place, cadence, chosen, moment, seen, settings, history)
+    scope = ", ".join(wanted) or "all hosts"
+    return Review(place, cadence, chosen, moment, seen, settings, scope, history)
 
 
 def _newest(home: Path, cadence: Cadence, now: datetime) -> Period:

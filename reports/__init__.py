@@ -1,1 +1,43 @@
-"""Deliver: run the notebook, render the page, send the mail."""
+"""Deliver: run the notebook, render the page, keep it, send the mail.
+
+>>> from healthkit import reports
+>>> reports.make(home, "weekly", period="2026-W47", to=["ops@example.org"])  # doctest: +SKIP
+
+Loaded when first used: papermill and IPython cost half a second.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from healthkit.reports.archive import refresh
+    from healthkit.reports.editions import NotDelivered, Report, make
+    from healthkit.reports.execution import execute
+    from healthkit.reports.outbox import Delivery, flush
+    from healthkit.reports.page import render
+
+_HOME_OF = {
+    "Delivery": "outbox",
+    "NotDelivered": "editions",
+    "Report": "editions",
+    "execute": "execution",
+    "flush": "outbox",
+    "make": "editions",
+    "refresh": "archive",
+    "render": "page",
+}
+
+__all__ = ["Delivery", "NotDelivered", "Report", "execute", "flush", "make", "refresh", "render"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(import_module(f"healthkit.reports.{_HOME_OF[name]}"), name)
+    msg = f"module 'healthkit.reports' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

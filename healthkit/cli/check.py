@@ -34,7 +34,7 @@ def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | Non
             click.echo(name)
         return 0
     config = load_config(home)
-    findings = checks.check(home, config=config, names=names or None, host=host)
+    findings = checks.check(home, config=config, names=names or None, host=host or "")
     score = health_score(findings, weights=config.weights)
     if not names:
         _archive(home, score)
@@ -44,7 +44,7 @@ def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | Non
         rows = [(f"{f.severity.glyph} {f.severity.value}", f.check, f.subject, f.message, f.hint) for f in findings]
         output.write_table(["Severity", "Check", "Subject", "Message", "What to do"], rows)
         click.echo(score)
-    return findings[0].exit_code if findings else 3
+    return findings.worst.exit_code
 
 
 def _archive(home: Path, score: HealthScore) -> None:
@@ -52,4 +52,4 @@ def _archive(home: Path, score: HealthScore) -> None:
     from healthkit.state import State
 
     with State(home) as state:
-        state.record_health_report(score)
+        state.record_health_report(score.as_dict(), host=score.host)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from healthkit.sections.attention import attention
 from healthkit.sections.availability import availability
+from healthkit.sections.capacity import capacity
 from healthkit.sections.coverage import coverage
 from healthkit.sections.evidence import evidence
 from healthkit.sections.provenance import provenance
+from healthkit.sections.record import record
 from healthkit.sections.resources import resources
 from healthkit.sections.section import MEDIA_TYPE, Section
 from healthkit.sections.verdict import verdict
@@ -20,9 +22,11 @@ __all__ = [
     "Section",
     "attention",
     "availability",
+    "capacity",
     "coverage",
     "evidence",
     "provenance",
+    "record",
     "resources",
     "verdict",
 ]

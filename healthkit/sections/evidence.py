@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def evidence(review: Review, *, most: int = 60) -> Section:
     """Every finding worth a look, folded; at most *most*. What is fine is counted."""
-    worth = [f for f in review.findings if f.severity is not Severity.OK][:most]
+    from healthkit.checks import applicable
+
+    worth = [f for f in review.findings if f.severity is not Severity.OK and applicable(f)][:most]
     fine = len(review.findings.of(Severity.OK))
     note = f"{fine} {'answer was' if fine == 1 else 'answers were'} fine."
     html = "".join(_details(f) for f in worth) + f'<p class="note">{note}</p>'

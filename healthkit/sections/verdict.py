@@ -140,4 +140,9 @@ def _previous_score(review: Review) -> float | None:
     from healthkit.state import State
 
     with State(review.home) as state_:
-        return state_.report_score(review.cadence, review.period.previous().label, review.hosts)
+        if state_.problem:
+            return None
+        found = state_.records(
+            "reports", name=review.cadence, period=review.period.previous().label, scope=review.scope
+        )
+    return found[0]["score"] if found else None

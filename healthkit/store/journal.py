@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
@@ -55,16 +56,26 @@ def parse_path(path: Path) -> tuple[str, date]:
 
 def encode(ts_ms: int, reading: Reading) -> bytes:
     """One journal line, with its line feed."""
-    device = quote(reading.device, safe=_SAFE, errors="surrogateescape")
-    body = f"{ts_ms},{reading.metric},{device},{float(reading.value)!r}".encode()
-    return b"%s,%08x\n" % (body, zlib.crc32(body))
+    return _line(ts_ms, reading).encode("ascii")
+
+
+def _line(ts_ms: int, reading: Reading) -> str:  # text until the whole tick is there: a third faster than bytes
+    metric, value, device = reading
+    body = f"{ts_ms},{metric},{_quoted(device)},{float(value)!r}"
+    return f"{body},{zlib.crc32(body.encode()):08x}\n"
+
+
+@lru_cache(maxsize=4096)
+def _quoted(device: str) -> str:
+    """Quoting costs more than the rest of the line, and devices are few."""
+    return quote(device, safe=_SAFE, errors="surrogateescape")
 
 
 def decode(line: bytes, host: str) -> Sample | None:
     """The sample on a line (without its line feed), or None if the line is damaged."""
     body, _, checksum = line.rpartition(b",")
     try:
-        if int(checksum, 16) != zlib.crc32(body) or len(checksum) != 8:
+        if checksum != b"%08x" % zlib.crc32(body):
             return None
         ts, metric, device, value = body.decode("ascii").split(",")
         return Sample(int(ts), host, metric, unquote(device, errors="surrogateescape"), float(value))
@@ -93,11 +104,11 @@ class Journal:
         Raises:
             OSError: The disk is full, read-only or broken; a part of the tick may be on disk and is then a torn tail.
         """
-        lines = [encode(ts_ms, reading) for reading in readings]
+        lines = [_line(ts_ms, reading) for reading in readings]
         if not lines:
             return 0
         fd = self._claim(datetime.fromtimestamp(ts_ms / 1000, UTC).date())
-        block = b"".join(lines)
+        block = "".join(lines).encode("ascii")
         try:
             written = os.write(fd, block)
             while written < len(block):  # a signal or a nearly full disk cuts a write short
@@ -127,14 +138,16 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.close()
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        size = os.fstat(fd).st_size
-        if size == 0:
-            os.write(fd, HEADER)
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)  # the name must survive, not only the bytes
-            os.close(folder)
-        elif not _ends_with_newline(path, size):
-            os.write(fd, b"\n")  # what a crash tore stays one bad line and does not swallow the next one
+        try:
+            size = os.fstat(fd).st_size
+            if size == 0:
+                os.write(fd, HEADER)
+                _sync_folder(path.parent)  # the name must survive, not only the bytes
+            elif not _ends_with_newline(path, size):
+                os.write(fd, b"\n")  # what a crash tore stays one bad line and does not swallow the next one
+        except OSError:
+            os.close(fd)
+            raise
         self._fd, self._day = fd, day
 
     def close(self) -> None:
@@ -148,6 +161,14 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _sync_folder(path: Path) -> None:  # healthkit.files has one too, and imports more than a resident process should
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _ends_with_newline(path: Path, size: int) -> bool:

@@ -1,0 +1,103 @@
+"""The forecasting tasks: development series cut into windows of history and future."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Windows of one kind: what a forecaster sees and what came after."""
+
+    name: str
+    """Data set and shape: "git 365-180"."""
+    season: int
+    """Steps per season (7, 24, 1 = none)."""
+    history: Floats
+    """(n_windows, n_obs), NaN = missing."""
+    future: Floats
+    """(n_windows, horizon), NaN = missing."""
+    series: tuple[str, ...]
+    """Series each window is from."""
+    cluster: tuple[str, ...]
+    """What windows share when they are not independent: the repository, the kind, the series."""
+    lower_bound: float | None = None
+    upper_bound: float | None = None
+
+    @property
+    def horizon(self) -> int:
+        """Steps to forecast."""
+        return self.future.shape[1]
+
+
+def cut(
+    name: str,
+    values: dict[str, Floats],
+    shape: tuple[int, int],
+    *,
+    season: int,
+    most: int,
+    stride: int,
+    cluster: str = "series",
+    bounds: tuple[float | None, float | None] = (None, None),
+) -> Task:
+    """Windows of *shape* (history, horizon) from the end of each series backwards, at most *most* per series."""
+    n, h = shape
+    pasts, futures, names = [], [], []
+    for key, y in values.items():
+        end, taken = len(y), 0
+        while end >= n + h and taken < most:
+            past, future = y[end - n - h : end - h], y[end - h : end]
+            if np.isfinite(past).mean() >= 0.8 and np.isfinite(future).mean() >= 0.8:
+                pasts.append(past)
+                futures.append(future)
+                names.append(key)
+                taken += 1
+            end -= stride
+    groups = names if cluster == "series" else [key.split("/")[0] for key in names]
+    return Task(name, season, np.array(pasts), np.array(futures), tuple(names), tuple(groups), *bounds)
+
+
+def read(name: str, folder: Path) -> dict[str, Floats]:
+    """Every series of one data file, oldest value first."""
+    frame = pd.read_parquet(folder / "forecast" / f"{name}.parquet").sort_values(["series", "ts"])
+    return {str(key): group.to_numpy(dtype=float) for key, group in frame.groupby("series")["value"]}
+
+
+def weekly(values: dict[str, Floats]) -> dict[str, Floats]:
+    """Last value of each week: M4 Weekly is not among the data, real storage by week stands in for it."""
+    return {key: y[::-1][::7][::-1] for key, y in values.items()}
+
+
+def folder() -> Path | None:
+    """Where the development data are: the environment variable HEALTHKIT_BENCH_DATA, or None."""
+    path = os.environ.get("HEALTHKIT_BENCH_DATA")
+    return Path(path) if path else None
+
+
+def tasks(data: Path) -> list[Task]:
+    """All tasks over the development data."""
+    git, synth = read("git_growth_dev", data), read("synth_capacity_dev", data)
+    nab, m4 = read("nab_hourly", data), read("m4_hourly_dev", data)
+    percent = (0.0, 100.0)
+    repo = {"cluster": "repository"}
+    return [
+        cut("git 365-180", git, (365, 180), season=7, most=6, stride=180, **repo),
+        cut("git 90-180", git, (90, 180), season=7, most=6, stride=180, **repo),
+        cut("git 90-30", git, (90, 30), season=7, most=6, stride=180, **repo),
+        cut("synth 365-180", synth, (365, 180), season=7, most=2, stride=180, bounds=percent),
+        cut("synth 90-180", synth, (90, 180), season=7, most=2, stride=180, bounds=percent),
+        cut("synth 90-30", synth, (90, 30), season=7, most=2, stride=180, bounds=percent),
+        cut("nab 336-48", nab, (336, 48), season=24, most=8, stride=96),
+        cut("nab 288-48", nab, (288, 48), season=24, most=8, stride=96),
+        cut("m4h 336-48", m4, (336, 48), season=24, most=2, stride=171),
+        cut("m4h 288-48", m4, (288, 48), season=24, most=2, stride=171),
+        cut("git weekly 260-13", weekly(git), (260, 13), season=1, most=8, stride=26, **repo),
+    ]

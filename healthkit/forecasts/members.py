@@ -1,0 +1,220 @@
+"""The members: simple forecasters, all rows at once, each a level, a slope that may fade, and what repeats.
+
+A member's path is ``level + slope * tau * (1 - exp(-k / tau)) + repeats(k)``, k steps ahead: tau = infinity is a straight
+line, slope = (mean - level) / tau is a return to the mean, slope = 0 is (seasonal) persistence. Holding them in this
+form makes a backtest at a few steps and a forecast of many steps the same computation.
+
+Sources: Assimakopoulos and Nikolopoulos (2000), Int. J. Forecasting 16, 521-530 (theta: half the line's slope on a
+smoothed level); Gardner and McKenzie (1985), Management Science 31, 1237-1246 (damped trend); Sen (1968), JASA 63.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from healthkit.forecasts.histories import Floats, Ints
+from healthkit.forecasts.seasons import own_period, profile, without_spikes
+
+FOREVER = 1e7
+NAMES = (
+    "naive",
+    "seasonal naive",
+    "smoothed .3",
+    "smoothed .1",
+    "mean",
+    "recent mean",
+    "drift",
+    "drift half",
+    "drift quarter",
+    "drift quarter faded",
+    "drift twelfth faded",
+    "line",
+    "line half",
+    "line quarter faded",
+    "theta",
+    "line without jumps",
+    "quarter line without jumps",
+    "median slope",
+    "median slope third",
+    "return to mean slow",
+    "return to mean fast",
+    "own period",
+    "week of hours",
+    "curve",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Parameters of every member for every row."""
+
+    level: Floats
+    """(rows, members)"""
+    slope: Floats
+    """(rows, members) per step"""
+    tau: Floats
+    """(rows, members) steps after which a slope has mostly faded"""
+    ages: Floats
+    """(rows, length) the history the repeating members look back into"""
+    plain: Floats
+    """(rows, length) the same without its season"""
+    season: Floats
+    """(rows, season) profile by age"""
+    period: Ints
+    """(rows,) each row's own period"""
+    rise: Floats
+    """(rows,) slope that the row's own period is carried along, per step"""
+
+
+def width(spans: Ints, share: float, least: int = 6) -> Ints:
+    """(rows,) *share* of each span, at least *least*, at most the span."""
+    return np.minimum(np.maximum((spans * share).astype(np.int64), least), spans)
+
+
+def at(table: Floats, index: Ints) -> Floats:
+    """One column per row."""
+    return np.take_along_axis(table, index[:, None], 1)[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Running sums over age, from which a line over any newest window is a few look-ups."""
+
+    plain: Floats
+    moment: Floats
+
+    @classmethod
+    def of(cls, ages: Floats) -> Sums:
+        """Sums of *ages* (rows, length)."""
+        return cls(np.cumsum(ages, axis=1), np.cumsum(ages * np.arange(ages.shape[1]), axis=1))
+
+    def mean(self, w: Ints) -> Floats:
+        """Mean of the newest *w* values."""
+        return at(self.plain, w - 1) / w
+
+    def line(self, w: Ints) -> tuple[Floats, Floats]:
+        """Least-squares value at age 0 and slope per step over the newest *w* values."""
+        s0, s1 = at(self.plain, w - 1), at(self.moment, w - 1)
+        middle = (w - 1) / 2
+        slope = -(s1 - middle * s0) / np.maximum(w * (w * w - 1.0) / 12, 1e-300)
+        return s0 / w + slope * middle, np.where(w > 1, slope, 0.0)
+
+
+def median_slope(ages: Floats, w: Ints, blocks: int = 9) -> tuple[Floats, Floats]:
+    """Median of the pairwise slopes between *blocks* block means of the newest *w* values, and the level it passes."""
+    total = np.concatenate([np.zeros((len(ages), 1)), np.cumsum(ages, axis=1)], axis=1)
+    edges = (w[:, None] * np.arange(blocks + 1)) // blocks
+    sums = np.diff(np.take_along_axis(total, edges, 1), axis=1)
+    counts = np.diff(edges, axis=1)
+    means = sums / np.maximum(counts, 1)
+    middles = 0.5 * (edges[:, 1:] + edges[:, :-1] - 1)
+    i, j = np.triu_indices(blocks, 1)
+    slopes = (means[:, i] - means[:, j]) / np.maximum(middles[:, j] - middles[:, i], 0.5)
+    slope = np.sort(slopes, axis=1)[:, len(i) // 2]
+    level = np.sort(means + slope[:, None] * middles, axis=1)[:, blocks // 2]
+    return level, slope
+
+
+def without_jumps(ages: Floats, spans: Ints) -> Floats:
+    """The history with every step far larger than usual taken out, aligned to its newest value."""
+    steps = ages[:, :-1] - ages[:, 1:]
+    size = np.abs(steps)
+    rank = np.clip(size.shape[1] - 1 - (0.2 * np.maximum(spans - 1, 1)).astype(np.int64), 0, size.shape[1] - 1)
+    usual = at(np.sort(size, axis=1), rank)
+    kept = np.where(size > 4 * usual[:, None], 0.0, steps)
+    return np.concatenate([ages[:, :1], ages[:, :1] - np.cumsum(kept, axis=1)], axis=1)
+
+
+def smoothed(ages: Floats, alpha: float) -> Floats:
+    """Level of simple exponential smoothing, started at the oldest value."""
+    length = ages.shape[1]
+    weight = alpha * (1 - alpha) ** np.arange(length)
+    weight[-1] = (1 - alpha) ** (length - 1)
+    return np.einsum("rl,l->r", ages, weight)
+
+
+def fit(rows: Floats, spans: Ints, season: int) -> Members:
+    """Every member's parameters for *rows* (rows, length) in age order."""
+    ages = without_spikes(rows, season)
+    seasonal = profile(ages, spans, season)
+    n, length = ages.shape
+    repeated = np.tile(seasonal, (1, length // seasonal.shape[1] + 1))[:, :length]
+    plain = np.where(np.arange(length) < spans[:, None], ages - repeated, 0.0)
+    first = at(plain, spans - 1)
+    plain = np.where(np.arange(length) < spans[:, None], plain, first[:, None])
+    sums, calm = Sums.of(plain), Sums.of(without_jumps(plain, spans))
+    full, half, quarter, twelfth = (width(spans, share) for share in (1.0, 0.5, 0.25, 1 / 12))
+    last, zero, forever = plain[:, 0], np.zeros(n), np.full(n, FOREVER)
+    drift = [(last - at(plain, w - 1)) / np.maximum(w - 1, 1) for w in (full, half, quarter, twelfth)]
+    lines = [sums.line(w) for w in (full, half, quarter)]
+    flat = [calm.line(w)[1] for w in (full, quarter)]
+    medians = [median_slope(plain, width(spans, share, 9)) for share in (1.0, 1 / 3)]
+    mean, recent = sums.mean(full), sums.mean(width(spans, 1 / 12, min(7, length)))
+    ses3, ses1 = smoothed(plain, 0.3), smoothed(plain, 0.1)
+    slow, fast = 0.2 * spans + 1, 0.03 * spans + 1
+    bend = 2 * (lines[1][1] - lines[0][1]) / np.maximum(spans, 1)
+    table = [
+        (last, zero, forever),
+        (zero, zero, forever),
+        (ses3, zero, forever),
+        (ses1, zero, forever),
+        (mean, zero, forever),
+        (recent, zero, forever),
+        (last, drift[0], forever),
+        (last, drift[1], forever),
+        (last, drift[2], forever),
+        (last, drift[2], 0.5 * quarter),
+        (last, drift[3], 1.0 * twelfth),
+        (lines[0][0], lines[0][1], forever),
+        (lines[1][0], lines[1][1], forever),
+        (lines[2][0], lines[2][1], 1.0 * quarter),
+        (ses3, 0.5 * lines[0][1], forever),
+        (last, flat[0], forever),
+        (last, flat[1], 2.0 * quarter),
+        (medians[0][0], medians[0][1], forever),
+        (medians[1][0], medians[1][1], forever),
+        (last, (mean - last) / slow, slow),
+        (last, (recent - last) / fast, fast),
+        (zero, zero, forever),
+        (zero, zero, forever),
+        (ses3, lines[1][1] + bend * 0.25 * spans, forever),
+    ]
+    level, slope, tau = (np.stack(column, axis=1) for column in zip(*table, strict=True))
+    age = np.arange(length)
+    rest = np.where(age < spans[:, None], plain - (lines[0][0][:, None] - lines[0][1][:, None] * age), 0.0)
+    period, _ = own_period(rest, spans)
+    return Members(level, slope, tau, ages, plain, seasonal, period, lines[0][1])
+
+
+def look_back(ages: Floats, period: Ints, steps: Ints, rise: Floats) -> Floats:
+    """(rows, steps) the value one whole *period* (rows,) or more before each step, carried up by *rise* per step."""
+    back = -(-steps // period[:, None]) * period[:, None]
+    index = np.minimum(back - steps, ages.shape[1] - 1)
+    return np.take_along_axis(ages, index, 1) + rise[:, None] * back
+
+
+def paths(members: Members, steps: Ints, spans: Ints, season: int) -> Floats:
+    """(rows, members, steps) of every member, *steps* (n_steps,) ahead."""
+    tau = members.tau[:, :, None]
+    out = members.level[:, :, None] - members.slope[:, :, None] * tau * np.expm1(-steps / tau)
+    size = members.season.shape[1]
+    out += members.season[:, -steps % size][:, None, :]
+    still = np.zeros(len(spans))
+    own = np.where(members.period <= spans, members.period, 1)
+    index = NAMES.index("own period")
+    out[:, index] += look_back(members.plain, own, steps, members.rise)
+    daily = np.minimum(season, spans)
+    out[:, NAMES.index("seasonal naive")] = look_back(members.ages, daily, steps, still)
+    week = np.full_like(spans, 168 if season == 24 else season)
+    usable = week + season <= spans
+    shifted = members.ages[:, :season].mean(axis=1) - members.ages[:, week[0] : week[0] + season].mean(axis=1)
+    out[:, NAMES.index("week of hours")] = look_back(members.ages, np.where(usable, week, daily), steps, still)
+    out[:, NAMES.index("week of hours")] += np.where(usable, shifted, 0.0)[:, None]
+    return out
+
+
+def newest(members: Members, origins: int) -> Members:
+    """The rows cut at the end, of members fitted to *origins* rows per series of which the first is that one."""
+    return Members(*(getattr(members, field.name)[::origins] for field in fields(Members)))

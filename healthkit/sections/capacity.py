@@ -1,0 +1,137 @@
+"""Days until full: when each resource reaches its limit, with interval, and fan charts of the nearest."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from healthkit import display
+from healthkit.charts import Band, Chart, Line
+from healthkit.quantities import quantity, when
+from healthkit.schema import title
+from healthkit.sections.section import Section
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from healthkit.capacity import Capacity, CapacityRow
+    from healthkit.reviews import Review
+
+CHARTS = 4
+PAST_DAYS = 90
+
+
+def capacity(review: Review, *, most: int = 15) -> Section:
+    """Resources that reach their limit or might, then what could not be told; at most *most* rows each."""
+    plan = review.capacity
+    near = [row for row in plan.rows if row.state in ("over", "reaches") or row.days_lower is not None]
+    unknown = [row for row in plan.rows if row.state == "unknown"]
+    far = len(plan.rows) - len(near) - len(unknown)
+    charts = tuple(_fan(plan, plan.rows.index(row)) for row in near[:CHARTS] if row.state != "unknown")
+    html, lines = "", []
+    if near:
+        html += _table(near[:most], plan)
+        lines += [row.sentence for row in near[:most]]
+    notes = [
+        f"{len(near) - most} more might reach their limit." if len(near) > most else "",
+        f"{far} resources stay below their limit for as far as the forecast is believed." if far else "",
+        *_cannot_tell(unknown, most),
+        f"The intervals were made {plan.factor:.2g} times as wide, because earlier ones held too rarely."
+        if plan.factor > 1
+        else "",
+    ]
+    notes = [note for note in notes if note] or ["No resource with a limit was measured."]
+    html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes)
+    html += f'<div class="charts">{"".join(chart.html() for chart in charts)}</div>' if charts else ""
+    data = {
+        "rows": [_as_dict(row) for row in near[:most]],
+        "unknown": [row.sentence for row in unknown],
+        "predictions": review.predictions,
+    }
+    return Section("capacity", html, "\n".join([*lines, *notes]), data, charts)
+
+
+def _table(rows: list[CapacityRow], plan: Capacity) -> str:
+    cells = [
+        (
+            display.text(row.host),
+            f'<span title="{display.text(row.metric)}">{display.text(title(row.metric))}</span> {display.text(row.device)}',
+            _when(row, plan),
+            "now" if row.state == "over" else f"{row.days:.0f}" if row.days is not None else "not expected",
+            quantity(row.value, row.unit),
+            quantity(row.limit, row.unit),
+        )
+        for row in rows
+    ]
+    heads = ["Host", "Resource", "Reaches its limit", "Days", "Now", "Limit"]
+    return display.table(heads, cells, numeric=(3, 4, 5), caption="Days until full, soonest first")
+
+
+def _when(row: CapacityRow, plan: Capacity) -> str:
+    if row.state == "over":
+        return "above its limit"
+
+    def day(days: float | None) -> str:
+        if days is None:
+            return f"after {when(row.start + timedelta(days=row.horizon), now=plan.start)}"
+        return when(row.start + timedelta(days=max(math.ceil(days), 1) - 1), now=plan.start)
+
+    middle = f"<b>{day(row.days)}</b><br>" if row.days is not None else "not expected, but may<br>"
+    return f'{middle}<span class="muted">{day(row.days_lower)} to {day(row.days_upper)}</span>'
+
+
+def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
+    """One note a reason: twenty hosts that are new are one sentence."""
+    reasons: dict[str, list[str]] = {}
+    for row in unknown:
+        reasons.setdefault(row.unknown, []).append(
+            f"{row.subject} {title(row.metric).lower()}" if row.device else row.subject
+        )
+    return [
+        f"Could not be told ({reason}): {', '.join(who[:most])}{f' and {len(who) - most} more' if len(who) > most else ''}."
+        for reason, who in reasons.items()
+    ]
+
+
+def _fan(plan: Capacity, index: int) -> Chart:
+    row = plan.rows[index]
+    past, ahead = plan.history(index).iloc[-PAST_DAYS:], plan.fan(index)
+    x, future = _seconds(past.index), _seconds(ahead.index)
+    lines = (
+        Line("measured", x, tuple(map(float, past)), "line"),
+        Line("forecast", future, tuple(map(float, ahead["mean"])), "forecast"),
+    )
+    bands = tuple(
+        Band(f"{level} %", future, tuple(ahead[f"lower{level}"]), tuple(ahead[f"upper{level}"]), level)
+        for level in (95, 80)
+    )
+    name = f"fan-{row.host}-{row.metric}-{row.device}".replace(" ", "-")
+    heading = f"{row.subject}: {title(row.metric).lower()}" if row.device else row.subject
+    return Chart(name, heading, row.unit, lines, row.sentence, bands, row.limit)
+
+
+def _seconds(index: pd.Index[Any]) -> tuple[float, ...]:
+    return tuple(moment.timestamp() for moment in index)
+
+
+def _as_dict(row: CapacityRow) -> dict[str, Any]:
+    """The row as mail and JSON use it."""
+    names = (
+        "host",
+        "metric",
+        "device",
+        "unit",
+        "limit",
+        "state",
+        "value",
+        "days",
+        "days_lower",
+        "days_upper",
+        "sentence",
+    )
+    return {name: getattr(row, name) for name in names} | {
+        "date": row.date,
+        "lower": row.days_lower,
+        "upper": row.days_upper,
+    }

@@ -1,0 +1,47 @@
+"""How earlier forecasts turned out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from healthkit import display
+from healthkit.quantities import quantity
+from healthkit.schema import rate_unit, title
+from healthkit.sections.section import Section
+
+if TYPE_CHECKING:
+    from healthkit.reviews import Review
+
+
+def record(review: Review) -> Section:
+    """The share of past forecasts that lay in their interval, the mean error by metric, and what still waits."""
+    ledger = review.ledger
+    if ledger is None:
+        text = "The record of earlier forecasts could not be read: health.db is damaged or locked."
+        return Section("record", f"<p>{text}</p>", text, {"known": False})
+    lines = [str(ledger)]
+    html = f"<p>{display.text(ledger)}</p>"
+    if ledger.n:
+        frame = ledger.to_frame()
+        rows = [
+            (
+                display.text(title(row.metric)),
+                f"{row.days:.0f}",
+                f"{row.n}",
+                quantity(row.coverage80, "ratio"),
+                quantity(row.coverage95, "ratio"),
+                quantity(row.mean_absolute_error, rate_unit(row.metric)),
+            )
+            for row in frame.itertuples()
+        ]
+        heads = ["Metric", "Days ahead", "Forecasts", "In the 80 % interval", "In the 95 %", "Mean error"]
+        html += display.table(heads, rows, numeric=(1, 2, 3, 4, 5), caption="How earlier forecasts turned out")
+        lines += [
+            f"{title(row.metric)}, {row.days:.0f} days ahead: {row.n} forecasts, {row.coverage80:.0%} in the 80 % interval"
+            for row in frame.itertuples()
+        ]
+    if ledger.crossings:
+        dates = f"{ledger.crossings_held} of {ledger.crossings} predicted dates held."
+        html += f"<p>{dates}</p>"
+        lines.append(dates)
+    return Section("record", html, "\n".join(lines), ledger.as_dict())

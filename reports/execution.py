@@ -1,0 +1,176 @@
+"""Run a notebook through papermill; what it produced is kept, up to the cell that failed."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from healthkit.errors import ParameterError, ReportError
+from healthkit.reports import files, parameters
+
+if TYPE_CHECKING:
+    from healthkit.reports.engines import Progress
+
+EngineName = Literal["healthkit", "stock"]
+_HIDDEN = "•••"
+
+
+def read(path: Path) -> Any:
+    """A notebook, in version 4 of the format, named after a kernel even if it names none.
+
+    Raises:
+        ReportError: It cannot be read or is no notebook.
+    """
+    import nbformat
+
+    try:
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, nbformat.ValidationError) as error:
+        raise ReportError(f"{path}: not a notebook: {error}") from error
+    notebook.metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3", "language": "python"})
+    return notebook
+
+
+def execute(
+    notebook: Path,
+    output: Path,
+    given: Mapping[str, Any],
+    *,
+    engine: EngineName = "healthkit",
+    timeout: float | None = 1800,
+    progress: Progress | None = None,
+) -> Any:
+    """Run a notebook and write it with its outputs.
+
+    Args:
+        notebook: Path of the notebook to run.
+        output: Where the executed one is written, in one piece, also when a cell fails.
+        given: Values for its parameters. Secrets by reference; neither the notebook nor its outputs show them.
+        engine: `healthkit` runs the cells in this process, `stock` in the kernel that the notebook names.
+        timeout: Seconds for the whole run (`stock`: for each cell); None for no limit.
+        progress: Called with the number of cells done and of all.
+
+    Returns:
+        The executed notebook.
+
+    Raises:
+        ParameterError: A parameter is unknown or does not fit; no cell was run.
+        ReportError: A cell failed. Names it, and `notebook` is the path of what was executed.
+    """
+    source = read(notebook)
+    if engine == "healthkit" and source.metadata.kernelspec.get("language", "python") != "python":
+        raise ParameterError(f"{notebook}: not a Python notebook: run it with the stock engine")
+    known = parameters.infer(source)
+    values = parameters.check(known, given)
+    secrets = {name: str(value) for name, value in values.items() if known[name].secret}
+    _add_secrets(source, secrets)
+    public = {name: value for name, value in values.items() if name not in secrets}
+    executed, failure = _papermill(source, output, public, engine=engine, timeout=timeout, progress=progress)
+    executed.metadata.papermill.update(input_path=str(notebook), output_path=str(output))
+    import nbformat
+
+    hidden = [parameters.reveal(reference) for reference in secrets.values()]
+    text = _hide(nbformat.writes(executed), hidden)
+    files.write(output, text + "\n")
+    if failure:
+        failure = json.loads(_hide(json.dumps(failure), hidden))
+        raise ReportError(f"{notebook.name}: {failure}", notebook=str(output))
+    return nbformat.reads(text, as_version=4)
+
+
+def failing_cell(notebook: Any) -> tuple[int, Any] | None:
+    """Number (from 1, as the input notebook counts its cells) and cell of the failure, if one failed."""
+    cells = [cell for cell in notebook.cells if not _is_papermills(cell)]
+    for number, cell in enumerate(cells, 1):
+        if cell.metadata.get("papermill", {}).get("exception") is True and not _has_left(cell):
+            return number - sum(_is_injected(former) for former in cells[: number - 1]), cell
+    return None
+
+
+def _has_left(cell: Any) -> bool:
+    """Whether it ended the notebook with `sys.exit()`: papermill takes that for success, and so do we."""
+    return any(output.get("ename") == "SystemExit" and output.get("evalue") in {"", "0"} for output in cell.outputs)
+
+
+def _is_papermills(cell: Any) -> bool:
+    return "papermill-error-cell-tag" in cell.metadata.get("tags", ())
+
+
+def _is_injected(cell: Any) -> bool:
+    return bool({"injected-parameters", "injected-secrets"} & set(cell.metadata.get("tags", ())))
+
+
+def _papermill(
+    source: Any,
+    output: Path,
+    values: Mapping[str, Any],
+    *,
+    engine: EngineName,
+    timeout: float | None,
+    progress: Progress | None,
+) -> tuple[Any, str]:
+    """The executed notebook, and what failed in it in one line."""
+    import nbformat
+    import papermill
+    from papermill.engines import papermill_engines
+    from papermill.exceptions import PapermillExecutionError
+
+    from healthkit.reports.engines import InProcess
+
+    logging.getLogger("papermill").setLevel(logging.WARNING)
+    papermill_engines.register("healthkit", InProcess)  # it is, unless this is a bare checkout without entry points
+    output.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(prefix=".running.", suffix=".ipynb", dir=output.parent)
+    os.close(fd)
+    ours = engine == "healthkit"
+    options = {"timeout": timeout, "progress": progress} if ours else {"execution_timeout": timeout and int(timeout)}
+    failure = ""
+    try:
+        try:
+            papermill.execute_notebook(
+                source,
+                name.replace("{", "{{").replace("}", "}}"),  # papermill formats paths
+                dict(values),
+                engine_name="healthkit" if ours else None,
+                request_save_on_cell_execute=not ours,
+                progress_bar=False,
+                **options,
+            )
+        except PapermillExecutionError as error:
+            failure = f"{error.ename}: {error.evalue}".partition("\n")[0]
+        except TimeoutError as error:  # nbclient's, of one cell
+            failure = str(error).partition("\n")[0]
+        executed = nbformat.read(name, as_version=4)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    if found := failing_cell(executed):
+        failure = f"cell {found[0]} failed: {failure}"
+    return executed, failure
+
+
+def _add_secrets(notebook: Any, secrets: Mapping[str, str]) -> None:
+    """A cell behind the parameters that looks the secrets up: the notebook then shows where they are, not what."""
+    from nbformat.v4 import new_code_cell
+
+    if not secrets:
+        return
+    lines = [f"{name} = {parameters.lookup(reference)}" for name, reference in secrets.items()]
+    cell = new_code_cell("\n".join(["import os", "import pathlib", "", *lines]))
+    cell.metadata["tags"] = ["injected-secrets"]
+    place = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", ()))
+    notebook.cells.insert(place + 1, cell)
+
+
+def _hide(text: str, secrets: list[str]) -> str:
+    """The notebook's JSON without the secrets, however a cell may have printed them."""
+    for secret in filter(None, secrets):
+        for form in {secret, html.escape(secret), repr(secret)[1:-1]}:
+            text = text.replace(json.dumps(form, ensure_ascii=False)[1:-1], _HIDDEN)
+            text = text.replace(json.dumps(form)[1:-1], _HIDDEN)
+    return text

@@ -1,0 +1,247 @@
+"""How checks are found, asked at the same time, and cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from healthkit import checks
+from healthkit.checks import Context, Question
+from healthkit.config import Config, Service, Weights
+from healthkit.errors import ParameterError, StoreError
+from healthkit.findings import Finding, Severity
+
+TREE = Path(checks.__file__).parents[2]
+
+
+def question(ask, **others):
+    values = {"name": "odd", "component": "resources", "weight": 1, "required": True, "local": True, "cap": 100}
+    return Question(**values | others, ask=ask)
+
+
+def asked(tmp_path, ask, *, seconds=5.0, **others):
+    context = Context(home=tmp_path, deadline=time.monotonic() + seconds)
+    return checks.ask([question(ask, **others)], context, seconds=seconds)
+
+
+def fine(subject="a"):
+    return Finding("odd", Severity.OK, subject, "fine")
+
+
+@pytest.mark.parametrize("name", checks.names())
+def test_every_check_says_where_it_belongs(name):
+    check = checks.load(name)
+    assert check.component in Weights.__struct_fields__
+    assert check.weight > 0
+    assert check.ask.__doc__
+    assert not (check.required and check.cap < 39)
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path):
+    with pytest.raises(ParameterError, match="there are backups, "):
+        checks.check(tmp_path, names=["disks"])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/secret"), "Permission denied"),
+        (StoreError("raw/x.parquet is damaged"), "raw/x.parquet is damaged"),
+        (subprocess.TimeoutExpired(["apt-get"], 3), "apt-get did not finish within 3.0 s"),
+        (FileNotFoundError(2, "not installed", "openssl"), "openssl: not installed"),
+    ],
+)
+def test_a_check_that_fails_is_unknown_and_keeps_what_it_found(tmp_path, error, said):
+    """D44, D26: a script's failure was nobody's failure."""
+
+    def ask(_):
+        yield fine()
+        raise error
+
+    found = asked(tmp_path, ask)
+    assert [f.severity for f in found] == [Severity.OK, Severity.UNKNOWN]
+    assert said in found[1].message
+    assert found[1].hint
+    assert found[1].required
+
+
+def test_a_tool_that_is_missing_is_named_with_what_to_install(tmp_path):
+    def ask(context):
+        context.tool("no-such-tool-anywhere")
+        yield fine()
+
+    (finding,) = asked(tmp_path, ask)
+    assert finding.severity is Severity.UNKNOWN
+    assert finding.hint == "Install no-such-tool-anywhere."
+
+
+def test_a_check_without_an_answer_is_unknown(tmp_path):
+    (finding,) = asked(tmp_path, lambda _: iter(()))
+    assert finding.severity is Severity.UNKNOWN
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mistake_in_a_check_is_unknown_and_shown(tmp_path, capsys):
+    def ask(_):
+        yield fine()
+        raise ZeroDivisionError
+
+    found = asked(tmp_path, ask)
+    assert [f.severity for f in found] == [Severity.OK, Severity.UNKNOWN]
+    assert "mistake" in found[1].message
+
+
+def test_a_check_that_hangs_is_left_behind(tmp_path):
+    """D39: a hung endpoint hung the script for ever."""
+    release = threading.Event()
+
+    def ask(_):
+        yield fine()
+        release.wait(60)
+
+    began = time.monotonic()
+    found = asked(tmp_path, ask, seconds=0.3)
+    release.set()
+    assert time.monotonic() - began < 2
+    assert [f.severity for f in found] == [Severity.OK, Severity.UNKNOWN]
+    assert "0.3 s" in found[1].message
+
+
+def test_a_tool_that_hangs_is_killed_with_its_children(tmp_path):
+    marker = f"31{os.getpid()}"
+
+    def ask(context):
+        context.tool("sh", "-c", f"sleep {marker} & wait", timeout=0.3)
+        yield fine()
+
+    (finding,) = asked(tmp_path, ask)
+    assert finding.severity is Severity.UNKNOWN
+    assert "sh did not finish" in finding.message
+    assert subprocess.run(["pgrep", "-f", f"sleep {marker}"], capture_output=True, check=False).stdout == b""
+
+
+def test_checks_run_at_the_same_time(tmp_path):
+    def slow(_):
+        time.sleep(0.5)
+        yield fine()
+
+    context = Context(home=tmp_path)
+    began = time.monotonic()
+    found = checks.ask([question(slow, name=str(i)) for i in range(8)], context, seconds=5)
+    assert len(found) == 8
+    assert time.monotonic() - began < 2
+
+
+def test_findings_carry_host_time_and_whether_they_are_required(tmp_path):
+    (finding,) = asked(tmp_path, lambda _: iter([fine()]))
+    assert finding.host
+    assert finding.ts.tzinfo
+    assert finding.required
+
+
+def test_of_a_named_host_only_samples_are_judged(tmp_path):
+    findings = checks.check(tmp_path, config=Config(host="web-1"), host="web-1", names=["ports", "permissions", "cpu"])
+    local = {f.check for f in findings if f.evidence.get("applicable") is False}
+    assert local == {"ports", "permissions"}
+    assert {f.host for f in findings} == {"web-1"}
+
+
+def test_a_damaged_store_leaves_the_other_checks_alone(tmp_path):
+    folder = tmp_path / "metrics/raw/date=2026-11-23"
+    folder.mkdir(parents=True)
+    host = Config().host
+    (folder / f"{host}.parquet").write_bytes(b"PAR1 not really")
+    from datetime import UTC, datetime
+
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    findings = checks.check(tmp_path, names=["cpu", "backups"], now=now)
+    assert {f.check: f.severity for f in findings} == {"cpu": Severity.UNKNOWN, "backups": Severity.INFO}
+
+
+def json_of(findings):
+    return json.loads(json.dumps([finding.as_dict() for finding in findings], allow_nan=False).encode())
+
+
+def test_a_bare_host_is_checked_in_time_and_says_what_it_does_not_know(tmp_path):
+    began = time.monotonic()
+    findings = checks.check(tmp_path)
+    assert time.monotonic() - began < 10
+    assert {finding.check for finding in findings} == set(checks.names())
+    unknown = findings.of(Severity.UNKNOWN)
+    assert unknown
+    assert all(finding.message for finding in unknown)
+    assert not any("mistake" in finding.message for finding in findings)
+    assert len(json_of(findings)) == len(findings)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
+def test_without_root_it_still_runs(tmp_path):
+    tmp_path.chmod(0o755)
+    script = (
+        "import json,sys; from healthkit.checks import check; from healthkit.config import *\n"
+        "config = Config(application=Application(directory='/root', config='/root'), backups=Backups(directory='/root/x'),"
+        " databases=(Database(name='x', path='/root/x/y.db'),), logs=Logs(directories=('/root',)))\n"
+        "print(json.dumps([f.as_dict() for f in check(sys.argv[1], config=config)]))"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(TREE), *filter(None, sys.path)]),
+    }
+    command = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        sys.executable,
+        "-c",
+        script,
+        str(tmp_path),
+    ]
+    probe = subprocess.run(
+        [*command[:4], sys.executable, "-c", "import pandas"], capture_output=True, env=environment, check=False
+    )
+    if probe.returncode:
+        pytest.skip("the interpreter cannot be run by another user here")
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    findings = {(f["check"], f["severity"]) for f in json.loads(result.stdout)}
+    for name in ("permissions", "backups", "databases", "logs"):
+        assert (name, "unknown") in findings, name
+
+
+def test_samples_come_from_the_store(tmp_path):
+    from datetime import UTC, datetime
+
+    from healthkit.schema import Reading
+    from healthkit.store.journal import Journal
+
+    now = datetime.now(UTC)
+    with Journal(tmp_path, "web-1") as journal:
+        journal.append(int(now.timestamp() * 1000) - 5000, [Reading("memory_used_ratio", 0.5)])
+    (finding,) = checks.check(tmp_path, config=Config(host="web-1"), names=["memory"], now=now)
+    assert (finding.severity, finding.value) == (Severity.OK, 0.5)
+
+
+def test_a_service_is_not_counted_by_the_script_that_asks(tmp_path):
+    """D37, D38: `pgrep -f project-health` counted the shell that ran it."""
+    name = "project-health-unheard-of"
+    config = Config(services=(Service(name="web", process=name),))
+    script = tmp_path / name / "scripts"
+    script.mkdir(parents=True)
+    with subprocess.Popen(["sh", "-c", f"sleep 30; : {script}/daily-health-check.sh {name}"]) as shell:
+        try:
+            (finding,) = checks.check(tmp_path, config=config, names=["services"])
+        finally:
+            subprocess.run(["pkill", "-P", str(shell.pid)], check=False)
+            shell.kill()
+    assert finding.severity is Severity.CRITICAL
+    assert replace(finding, value=0) == replace(finding, value=finding.value)

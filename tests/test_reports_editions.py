@@ -1,0 +1,237 @@
+"""The one path: check, run, render, archive, mail."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from datetime import UTC, datetime
+from email import message_from_string, policy
+
+import pytest
+from sample_notebook import notebook, weekly, write
+from smtp_server import PASSWORD, USER, Server
+
+from healthkit import reports
+from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
+from healthkit.reports import archive
+
+pytestmark = pytest.mark.notebook
+NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path):
+    write(weekly(), tmp_path / "home" / "notebooks" / "mine.ipynb")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def server(tmp_path, home, monkeypatch):
+    monkeypatch.setenv("HEALTHKIT_SMTP_PASSWORD", PASSWORD)
+    made = Server(tmp_path / "server").start(login=True)
+    configure(home, made)
+    yield made
+    made.stop()
+
+
+def configure(home, server):
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config" / "healthkit.yaml").write_text(
+        f"host: web-1\nmail: {{host: localhost, port: {server.port}, ca_file: {server.ca_file}, user: {USER}, timeout: 5, "
+        "recipients: {operators: [operator@example.org]}}\n"
+    )
+
+
+def mails(server):
+    return [message_from_string(entry["content"], policy=policy.default) for entry in server.messages()]
+
+
+def test_made_archived_and_mailed(home, server):
+    report = reports.make(home, "mine", to=["ops@example.org", "lead@example.org"], now=NOW)
+    assert (report.name, report.period, report.host, report.score, report.worst) == (
+        "mine",
+        "2026-W47",
+        "2 hosts",
+        87.3,
+        "critical",
+    )
+    assert report.sent_to == ("ops@example.org", "lead@example.org")
+    assert report.html == home / "reports" / "weekly" / "mine-2026-W47.html"
+    assert sorted(p.name for p in (home / "reports" / "weekly").iterdir()) == [
+        "latest-mine.html", "mine-2026-W47.html", "mine-2026-W47.ipynb", "mine-2026-W47.json", "mine-2026-W47.txt"]  # fmt: skip
+    assert sorted(p.name for p in (home / "reports").iterdir()) == [".lock", "index.html", "weekly"]
+    first = mails(server)[0]
+    assert first["Subject"].startswith("2 hosts 2026-W47: 87.3")
+    assert [part.get_filename() for part in first.iter_attachments()] == ["mine-2026-W47.html"]
+    given = json.loads(json.dumps(report.as_dict()))
+    assert set(given) == {
+        "name",
+        "period",
+        "host",
+        "html",
+        "notebook",
+        "text",
+        "score",
+        "worst",
+        "findings",
+        "seconds",
+        "sent_to",
+    }
+    assert str(report) == "mine 2026-W47, 2 hosts: score 87.3, worst critical, sent to 2"
+
+
+def test_mail_that_cannot_be_sent_now_is_kept_and_the_report_is_there(home, server):
+    server.stop()
+    with pytest.raises(DeliveryError) as caught:
+        reports.make(home, "mine", to=["ops@example.org"], now=NOW)
+    assert caught.value.exit_code == 75
+    assert caught.value.report.html.exists()
+    assert caught.value.report.sent_to == ()
+    server.start(login=True)
+    configure(home, server)
+    outcome = reports.flush(home, reports_config(home), force=True)
+    assert outcome.sent == ("ops@example.org",)
+    assert len(mails(server)) == 1
+
+
+def reports_config(home):
+    from healthkit.config import load_config
+
+    return load_config(home)
+
+
+def test_a_refused_recipient_is_not_success(home, server):
+    server.stop()
+    server.start(login=True, refuse=["gone@example.org"])
+    configure(home, server)
+    with pytest.raises(DeliveryError, match="550") as caught:
+        reports.make(home, "mine", to=["ops@example.org", "gone@example.org"])
+    assert caught.value.exit_code == 1
+    assert caught.value.report.sent_to == ("ops@example.org",)
+
+
+def test_a_failing_cell_tells_operators_and_nobody_else(home, server):
+    made = weekly()
+    made.cells[5].source = "raise RuntimeError('no disk')"
+    write(made, home / "notebooks" / "mine.ipynb")
+    with pytest.raises(ReportError, match=r"cell 6 failed: RuntimeError: no disk") as caught:
+        reports.make(home, "mine", period="2026-W47", to=["ops@example.org"], now=NOW)
+    folder = home / "reports" / "weekly"
+    assert caught.value.exit_code == 1
+    assert caught.value.notebook.endswith(".failed.ipynb")
+    page = next((home / "reports").glob("*/*.failed.html")).read_text()
+    assert "This report is incomplete" in page
+    (mail,) = mails(server)
+    assert mail["To"] == "operator@example.org"
+    assert "RuntimeError: no disk" in mail["Subject"]
+    assert caught.value.notebook in mail.get_content()
+    assert not (folder / "latest-mine.html").exists()
+    assert "failed" in (home / "reports" / "index.html").read_text()
+
+
+def test_a_later_success_replaces_the_failure_and_a_failure_leaves_the_success(home):
+    reports.make(home, "mine", period="2026-W47")
+    good = (home / "reports" / "weekly" / "mine-2026-W47.html").read_bytes()
+    made = weekly()
+    made.cells[-1].source = "1 / 0"
+    write(made, home / "notebooks" / "mine.ipynb")
+    with pytest.raises(ReportError):
+        reports.make(home, "mine", period="2026-W47")
+    assert (home / "reports" / "weekly" / "mine-2026-W47.html").read_bytes() == good
+    assert (home / "reports" / "weekly" / "latest-mine.html").read_bytes() == good
+    assert (home / "reports" / "weekly" / "mine-2026-W47.failed.html").exists()
+    write(weekly(), home / "notebooks" / "mine.ipynb")
+    reports.make(home, "mine", period="2026-W47")
+    assert not list((home / "reports" / "weekly").glob("*.failed.*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"parameters": {"dayz": 7}}, ParameterError, "unknown parameter 'dayz'; the notebook knows home, period"),
+        ({"parameters": {"many": "x"}}, ParameterError, "many is a whole number"),
+        ({"to": ["nobody"]}, ParameterError, "not a mail address"),
+        ({"name": "montly"}, ParameterError, "there are .*mine.*weekly"),
+        ({"name": "/nowhere/x.ipynb"}, ParameterError, "no notebook"),
+    ],
+)
+def test_what_cannot_be_asked_leaves_no_trace(home, options, error, message):
+    with pytest.raises(error, match=message):
+        reports.make(home, **{"name": "mine"} | options)
+    assert not (home / "reports").exists()
+
+
+def test_mail_settings_are_checked_before_the_notebook_runs(home):
+    (home / "config").mkdir()
+    (home / "config" / "healthkit.yaml").write_text("mail: {host: mail.example.org, security: none, user: me}\n")
+    with pytest.raises(ConfigError, match="unencrypted"):
+        reports.make(home, "mine", to=["ops@example.org"])
+    assert not (home / "reports").exists()
+
+
+def test_hosts_and_periods_have_reports_of_their_own(home):
+    for period, score in (("2026-W46", 91), ("2026-W45", 95), ("2026-W47", 87)):
+        reports.make(home, "mine", period=period, parameters={"score": score})
+    reports.make(home, "mine", period="2026-W47", hosts=["db-3"])
+    reports.make(home, "mine", period="2026-W46", parameters={"score": 90})  # made again later: not the latest
+    folder = home / "reports" / "weekly"
+    assert (folder / "latest-mine.html").read_bytes() == (folder / "mine-2026-W47.html").read_bytes()
+    assert (folder / "latest-mine-db-3.html").read_bytes() == (folder / "mine-2026-W47-db-3.html").read_bytes()
+    index = (home / "reports" / "index.html").read_text()
+    rows = re.findall(r'<td class="nowrap">(2026-W\d\d)</td>.*?<td>([^<]*)</td><td class="num">([^<]*)</td>', index)
+    assert rows == [
+        ("2026-W47", "db-3", "87.3"),
+        ("2026-W47", "2 hosts", "87"),
+        ("2026-W46", "2 hosts", "90"),
+        ("2026-W45", "2 hosts", "95"),
+    ]
+    assert 'aria-label="Scores of the last 3 reports, now 87"' in index
+    for link in re.findall(r'href="([^"#]*\.(?:html|ipynb|json|txt))"', index):
+        assert (home / "reports" / link).exists(), link
+    assert "<script" not in index
+
+
+def test_a_hostile_host_name_stays_in_the_archive_and_harmless(home):
+    host = '../../evil<img src=x onerror=alert(1)>"\n;}*{display:none'
+    report = reports.make(home, "mine", hosts=[host])
+    assert report.html.parent == home / "reports" / "weekly"
+    index = (home / "reports" / "index.html").read_text()
+    assert "<img" not in index
+    assert "display:none" not in index.partition("</style>")[0].replace("display: none", "")
+    assert not (home.parent / "evil").exists()
+
+
+def test_another_folder(home, tmp_path):
+    report = reports.make(home, "mine", output=tmp_path / "elsewhere")
+    assert report.html.is_relative_to(tmp_path / "elsewhere")
+    assert not (home / "reports").exists()
+
+
+def test_a_notebook_by_path_without_a_verdict(home, tmp_path):
+    path = write(notebook("# Mine", "'shown'"), tmp_path / "my own notes.ipynb")
+    report = reports.make(home, str(path), now=NOW)
+    assert report.html == home / "reports" / "other" / "my-own-notes-2026-11-23.html"
+    assert (report.score, report.worst) == (None, "unknown")
+
+
+def test_indexes_made_at_once_are_whole(home):
+    for number in range(3):
+        reports.make(home, "mine", period=f"2026-W0{number + 1}")
+    threads = [threading.Thread(target=archive.refresh, args=(home / "reports",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (home / "reports" / "index.html").read_text().count('<td class="nowrap">2026-W0') == 3
+    assert sorted(p.name for p in (home / "reports").iterdir()) == [".lock", "index.html", "weekly"]
+
+
+def test_a_damaged_record_hides_one_report_and_breaks_nothing(home):
+    for period in ("2026-W46", "2026-W47"):
+        reports.make(home, "mine", period=period)
+    (home / "reports" / "weekly" / "mine-2026-W46.json").write_text('{"name": ')
+    archive.refresh(home / "reports")
+    index = (home / "reports" / "index.html").read_text()
+    assert "2026-W46" not in index
+    assert "2026-W47" in index

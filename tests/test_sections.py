@@ -1,0 +1,115 @@
+"""What reports say, on a simulated fleet whose truth is known, and on hosts about which little is known."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+import healthkit as hk
+from healthkit import demo, sections
+from healthkit.errors import ParameterError
+from healthkit.sections import MEDIA_TYPE
+from healthkit.store import write_samples
+
+END = datetime(2026, 11, 23, 6, tzinfo=UTC)
+NAMES = [name for name in sections.__all__ if name.islower()]
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory):
+    home = tmp_path_factory.mktemp("fleet")
+    demo.write_demo(home, hosts=5, days=28, end=END)
+    return home
+
+
+@pytest.fixture(scope="session")
+def truth():
+    return demo.demo_truth(hosts=5, days=28, end=END)
+
+
+@pytest.fixture
+def week(fleet):
+    return hk.review(fleet, "weekly", now=END)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_section_shows_itself_in_three_forms(week, name):
+    bundle = getattr(sections, name)(week)._repr_mimebundle_()
+    assert bundle["text/plain"].strip()
+    assert '<div class="hk">' in bundle["text/html"]
+    payload = json.loads(json.dumps(bundle[MEDIA_TYPE], allow_nan=False))
+    assert payload["section"] == name
+
+
+def test_the_newest_ended_week_is_reviewed(week):
+    assert week.period.label == "2026-W47"
+    assert not week.so_far
+
+
+def test_the_verdict_names_the_disk_that_fills(week, truth):
+    shown = sections.verdict(week)
+    assert truth.leak_host in shown.text
+    assert "Simulated data" in shown.text
+    assert shown.data["simulated"] is True
+    assert 0 < shown.data["score"] < 100
+
+
+def test_a_day_without_data_is_named_and_lowers_coverage(week, truth):
+    shown = sections.coverage(week)
+    assert f"{truth.gap_start:%-d %b}" in shown.html
+    assert shown.data["hosts"][truth.gap_host] == pytest.approx(6 / 7, abs=0.01)
+
+
+def test_availability_is_what_was_simulated(week, truth):
+    row = next(r for r in sections.availability(week).data["rows"] if r["host"] == truth.outage_host)
+    assert row["down_seconds"] == pytest.approx((truth.outage_end - truth.outage_start).total_seconds(), rel=0.05)
+    assert row["longest_seconds"] == pytest.approx(row["down_seconds"], rel=0.05)
+    assert row["up"] == pytest.approx(1 - row["down_seconds"] / (7 * 86400), abs=1e-4)
+
+
+def test_nothing_measured_is_said_and_has_no_score(tmp_path):
+    shown = sections.verdict(hk.review(tmp_path, "weekly", now=END))
+    assert "Nothing was measured" in shown.text
+    assert shown.data["score"] is None
+    assert shown.data["state"] == "unknown"
+
+
+def test_one_minute_is_not_a_week_and_has_no_forecast(tmp_path):
+    ts = pd.date_range(END - timedelta(minutes=1), periods=60, freq="s")
+    one = {"ts": ts, "host": "new-1", "device": "/", "metric": "disk_used_ratio", "value": 0.5}
+    write_samples(tmp_path, pd.DataFrame(one))
+    review = hk.review(tmp_path, "weekly", now=END)
+    assert review.so_far
+    shown = sections.verdict(review)
+    assert shown.data["state"] in {"unknown", "critical"}
+    assert "Only" in shown.text
+    assert not [row for row in review.capacity.rows if row.days is not None]
+
+
+def test_machine_text_cannot_break_out_of_the_page(tmp_path):
+    ts = pd.date_range(END - timedelta(hours=2), periods=120, freq="min")
+    name = '<img src=x onerror="alert(1)">\x1b[31m'
+    rows = {"ts": ts, "host": name, "device": name, "metric": "disk_used_ratio", "value": 0.99}
+    write_samples(tmp_path, pd.DataFrame(rows))
+    review = hk.review(tmp_path, "weekly", now=END)
+    for section in NAMES:
+        html = getattr(sections, section)(review).html
+        assert "<img" not in html
+        assert "\x1b" not in html
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"period": "2026-11"}, "monthly"),
+        ({"period": "2026-W50"}, "begun"),
+        ({"hosts": "web-1, nobody"}, "nobody"),
+        ({"cadence": "hourly"}, "hourly"),
+    ],
+)
+def test_a_wrong_parameter_is_named(fleet, options, word):
+    with pytest.raises(ParameterError, match=word):
+        hk.review(fleet, **({"cadence": "weekly", "now": END} | options))
