@@ -152,7 +152,7 @@ def _space(at: _Ticks) -> Series:
         sunday = (at.unix - 3 * _DAY) % (7 * _DAY) / _DAY
         used = 110e9 + 8e9 * sunday + 2e8 * at.noise()
     else:
-        used = 140e9 + 3e9 * at.noise_size * at.noise(timedelta(days=1))
+        used = 140e9 + 1e9 * at.noise_size * at.noise(timedelta(days=1))
     return series | _mount(at, "/var", total, used, files=1.2e6)
 
 
