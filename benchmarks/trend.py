@@ -94,9 +94,7 @@ def other_noise(n_series: int) -> str:
         "t3 innovations, φ 0.5": lambda: noise(rng, (n_series, n), 0.5, "t3"),
         "3 % spikes of 4 to 12 sd, φ 0": lambda: noise(rng, (n_series, n), 0.0, "spikes"),
         "3 % spikes of 4 to 12 sd, φ 0.5": lambda: noise(rng, (n_series, n), 0.5, "spikes"),
-        "half AR(1) φ 0.9, half white": lambda: (
-            noise(rng, (n_series, n), 0.9) + rng.standard_normal((n_series, n))
-        ),
+        "half AR(1) φ 0.9, half white": lambda: noise(rng, (n_series, n), 0.9) + rng.standard_normal((n_series, n)),
         "lognormal, φ 0.5": lambda: np.exp(noise(rng, (n_series, n), 0.5)),
         "random walk": lambda: np.cumsum(rng.standard_normal((n_series, n)), axis=1),
     }
@@ -123,7 +121,8 @@ def against(n_series: int) -> str:
             slope = 2.0 / (n - 1)
             covered = np.mean((lower <= slope) & (slope <= upper)) if np.isfinite(lower).any() else np.nan
             cells.append(
-                f"{np.mean(level < 0.05):.2f} / {np.mean(power < 0.05):.2f}" + (f" / {covered:.2f}" if covered == covered else "")
+                f"{np.mean(level < 0.05):.2f} / {np.mean(power < 0.05):.2f}"
+                + (f" / {covered:.2f}" if covered == covered else "")
             )
         rows.append([name, *cells])
     return table(["", *(f"φ {phi:g}" for phi in PHIS)], rows)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -246,3 +248,20 @@ def test_text_and_frame():
     frame = score.to_frame()
     assert frame["points"].sum() == 100 - score.value
     assert list(frame["check"]) == ["disk"]
+
+
+def test_the_documentation_names_every_check_with_its_weight():
+    text = (Path(__file__).parents[1] / "docs/score.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| (.+) \|$", text, re.MULTILINE)
+    told = {
+        (component, *re.fullmatch(r"(\w+)(?: (\d+))?( \*\*r\*\*)?", entry).groups())
+        for component, _, entries in rows
+        for entry in entries.split(", ")
+    }
+    questions = [checks.load(name) for name in NAMES]
+    assert {(c, n, float(w or 1), bool(r)) for c, n, w, r in told} == {
+        (q.component, q.name, q.weight, q.required) for q in questions
+    }
+    assert {component: float(points) for component, points, _ in rows} == {
+        name: getattr(Weights(), name) for name in Weights.__struct_fields__
+    }

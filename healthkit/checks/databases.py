@@ -65,6 +65,9 @@ def _judge(context: Context, name: str, path: Path, backed: BackedDatabase | Non
     except FileNotFoundError:
         yield said.critical(f"{path} is missing")
         return
+    except OSError as error:
+        yield said.unknown(f"{path} cannot be read: {error.strerror}")
+        return
     if size == 0:
         yield said.critical(f"{path} is empty: 0 bytes")
         return

@@ -81,7 +81,10 @@ def _look(folder: Path, now: float) -> tuple[list[_Log], dict[str, str]]:
 
     for parent, folders, names in os.walk(folder, onerror=closed):
         for path in (Path(parent, name) for name in (*names, *folders)):
-            status = path.lstat()
+            try:
+                status = path.lstat()
+            except FileNotFoundError:  # rotated away while we looked
+                continue
             if stat.S_ISDIR(status.st_mode):
                 continue
             if stat.S_ISREG(status.st_mode):

@@ -94,6 +94,8 @@ def _empty(c: int) -> dict[str, NDArray[Any]]:
 def _chunk(rows: Floats, season: int, alpha: float, grid: Noises) -> dict[str, NDArray[Any]]:
     out = _empty(len(rows))
     out["n"] = np.isfinite(rows).sum(axis=1)
+    if rows.shape[1] < NEEDED:
+        return out
     kept = np.where(spikes(rows, season=season), np.nan, rows)
     able = np.flatnonzero(_able(np.isfinite(kept), season))
     if able.size:
@@ -126,25 +128,34 @@ def _scaled(rows: Floats) -> tuple[Floats, Floats]:
 
 
 def _results(lines: Lines, grid: Noises, alpha: float) -> dict[str, NDArray[Any]]:
-    slopes = lines.slopes()
-    p_value = slopes.p_value()
+    c = len(lines.at)
+    slope, lower, upper, p_value, persistence = np.empty((5, c))
+    fits = lines.fits()
+    for count in np.unique(fits):
+        rows = np.flatnonzero(fits == count)
+        mixed = lines.slopes(rows, count)
+        slope[rows], p_value[rows] = mixed.mean, mixed.p_value()
+        lower[rows], upper[rows] = mixed.quantile(alpha / 2), mixed.quantile(1 - alpha / 2)
+        persistence[rows] = mixed.weight[:, np.tile(grid.phi >= WANDERS, count)].sum(axis=1)
+    return {
+        "slope": slope,
+        "lower": lower,
+        "upper": upper,
+        "p_value": p_value,
+        "persistence": persistence,
+        "ambiguous": lines.rivals & (p_value < alpha),
+        **_shifts(lines, alpha),
+    }
+
+
+def _shifts(lines: Lines, alpha: float) -> dict[str, NDArray[Any]]:
     sizes = np.full((3, *lines.at.shape), np.nan)
     for k in range(MOST_SHIFTS):
         rows = np.flatnonzero(lines.at[:, k] >= 0)
         if rows.size:
-            steps = lines.steps(k, rows)
+            steps = lines.sizes(rows, k)
             sizes[:, rows, k] = steps.mean, steps.quantile(alpha / 2), steps.quantile(1 - alpha / 2)
     order = np.argsort(np.where(lines.at < 0, np.iinfo(np.intp).max, lines.at), axis=1)
-    sizes = np.take_along_axis(sizes, order[None], axis=2)
-    return {
-        "slope": slopes.mean,
-        "lower": slopes.quantile(alpha / 2),
-        "upper": slopes.quantile(1 - alpha / 2),
-        "p_value": p_value,
-        "persistence": slopes.weight[:, grid.phi >= WANDERS].sum(axis=1),
-        "ambiguous": lines.rivals & (p_value < alpha),
-        "shift_at": np.take_along_axis(lines.at, order, axis=1),
-        "shift_size": sizes[0],
-        "shift_lower": sizes[1],
-        "shift_upper": sizes[2],
-    }
+    size, lower, upper = np.take_along_axis(sizes, order[None], axis=2)
+    at = np.take_along_axis(lines.at, order, axis=1)
+    return {"shift_at": at, "shift_size": size, "shift_lower": lower, "shift_upper": upper}

@@ -127,9 +127,9 @@ def fit(columns: Floats, values: Floats, measured: Mask, noises: Noises, whiteni
     cross = stacked.swapaxes(-1, -2) @ stacked
     used = ((columns != 0) & measured[..., None]).any(axis=1)
     diagonal = np.arange(p + 1)
-    # a hair on the diagonal: a constant, or a line without noise, is a series too
-    cross[..., diagonal, diagonal] *= 1 + 1e-13
-    cross[..., diagonal, diagonal] += 1e-18
+    # a hair of white noise, as whitening would leave it: a constant, or a line without noise, is a series too
+    cross[..., p, p] += 1e-13 * (whitening.precision**2 * (1 + (noises.phi - whitening.memory) ** 2)).sum(axis=0)
+    cross[..., diagonal, diagonal] *= 1 + 1e-14
     cross[..., diagonal[:p], diagonal[:p]] += ~used[:, None, :]
     root = np.linalg.cholesky(cross).astype(np.float64, copy=False)
     spread = np.log(root[..., diagonal, diagonal])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,33 +20,62 @@ if TYPE_CHECKING:
 
 MOST_SHIFTS = 5
 """Steps looked for in one series."""
+# Twice the log-likelihood ratio by which a step must pass the threshold for even odds that it is there. Steps that just
+# pass are often chance, and a line beside a chance step is often significant.
+_EVEN_ODDS = 4.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Lines:
-    """What is known of c series under g noises, filled in round by round."""
+    """Fits of c series under g noises with 0 to MOST_SHIFTS steps, filled in round by round.
+
+    The slope is averaged over the numbers of steps as it is over the noises: a step that is just believed leaves the
+    slope uncertain, and taking it for granted would hide that.
+    """
 
     log_weight: Floats
-    """(c, g)."""
+    """Log of the share of each number of steps and noise, -inf where not fitted, (c, MOST_SHIFTS + 1, g)."""
     freedom: Floats
-    """(c,)."""
-    slope: tuple[Floats, Floats]
-    """Over half the length of the series, and its standard error, both (c, g)."""
-    step: tuple[Floats, Floats]
-    """Sizes and their standard errors, both (c, MOST_SHIFTS, g)."""
+    """Degrees of freedom, (c, MOST_SHIFTS + 1)."""
+    slope: Floats
+    """Over half the length of the series, and its standard error, (2, c, MOST_SHIFTS + 1, g)."""
+    size: Floats
+    """Of each step and its standard error, in the fit with all believed steps, (2, c, MOST_SHIFTS, g)."""
     at: NDArray[np.intp]
-    """Where the steps begin, -1 = none, (c, MOST_SHIFTS), in the order they were found."""
-    rivals: Mask = field()
+    """Where the steps begin, -1 = none, in the order they were found, (c, MOST_SHIFTS)."""
+    rivals: Mask
     """Whether one more step would do what the line does, (c,)."""
 
-    def slopes(self) -> Mixture:
-        """The slope averaged over the noises."""
-        return mixture(self.log_weight, *self.slope, self.freedom)
+    @classmethod
+    def empty(cls, c: int, g: int) -> Lines:
+        """Nothing fitted yet."""
+        return cls(
+            log_weight=np.full((c, MOST_SHIFTS + 1, g), -np.inf),
+            freedom=np.ones((c, MOST_SHIFTS + 1)),
+            slope=np.ones((2, c, MOST_SHIFTS + 1, g)),
+            size=np.ones((2, c, MOST_SHIFTS, g)),
+            at=np.full((c, MOST_SHIFTS), -1),
+            rivals=np.zeros(c, dtype=bool),
+        )
 
-    def steps(self, k: int, rows: NDArray[np.intp]) -> Mixture:
-        """The size of the k-th step of some series averaged over the noises."""
-        centre, error = self.step
-        return mixture(self.log_weight[rows], centre[rows, k], error[rows, k], self.freedom[rows])
+    def fits(self) -> NDArray[np.intp]:
+        """How many numbers of steps were fitted to each series, (c,)."""
+        fits: NDArray[np.intp] = np.isfinite(self.log_weight[..., 0]).sum(axis=1)
+        return fits
+
+    def slopes(self, rows: NDArray[np.intp], fits: int) -> Mixture:
+        """The slope of some series that were fitted with the same *fits* numbers of steps."""
+        shape = (len(rows), -1)
+        log_weight, freedom = self.log_weight[rows, :fits], self.freedom[rows, :fits, None]
+        centre, error = (part[rows, :fits].reshape(shape) for part in self.slope)
+        spread_out = np.broadcast_to(freedom, log_weight.shape).reshape(shape)
+        return mixture(log_weight.reshape(shape), centre, error, spread_out)
+
+    def sizes(self, rows: NDArray[np.intp], k: int) -> Mixture:
+        """The size of the k-th step of some series that have it, all their steps given."""
+        last = (self.at[rows] >= 0).sum(axis=1)
+        centre, error = self.size[:, rows, k]
+        return mixture(self.log_weight[rows, last], centre, error, self.freedom[rows, last, None])
 
 
 def draw(values: Floats, measured: Mask, noises: Noises, *, season: int) -> Lines:
@@ -58,29 +87,24 @@ def draw(values: Floats, measured: Mask, noises: Noises, *, season: int) -> Line
         noises: The grid.
         season: Steps of the cycle.
     """
-    c, g = len(values), noises.phi.size
-    empty = np.full((2, c, MOST_SHIFTS, g), np.nan)
-    lines = Lines(
-        np.empty((c, g)),
-        np.empty(c),
-        (np.empty((c, g)), np.empty((c, g))),
-        (empty[0], empty[1]),
-        np.full((c, MOST_SHIFTS), -1),
-        np.zeros(c, dtype=bool),
-    )
-    rows = np.arange(c)
+    c, n = values.shape
+    lines = Lines.empty(c, noises.phi.size)
+    rows, odds = np.arange(c), np.zeros(c)
+    taken = lines.at[:, :0]
     whitening = whiten(measured, noises)
     for found in range(MOST_SHIFTS + 1):
-        taken = lines.at[rows, :found]
-        fitted = fit(_columns(values.shape[1], season, taken), values[rows], measured[rows], noises, whitening)
-        _note(lines, rows, fitted, season=season, found=found)
+        fitted = fit(_columns(n, season, taken), values[rows], measured[rows], noises, whitening)
+        _note_slope(lines, rows, fitted, odds, found)
+        _note_steps(lines, rows, fitted, taken)
+        if found == MOST_SHIFTS:
+            break
         best = scan(fitted, whitening, noises.phi, may_begin(measured[rows], taken))
         lines.rivals[rows] = best.rivals
-        more = best.at >= 0
-        if found == MOST_SHIFTS or not more.any():
+        more = best.margin > 0
+        if not more.any():
             break
-        lines.at[rows[more], found] = best.at[more]
-        rows = rows[more]
+        taken = np.concatenate([taken[more], best.at[more, None]], axis=1)
+        rows, odds = rows[more], odds[more] + (best.margin[more] - _EVEN_ODDS) / 2
         whitening = Whitening(whitening.precision[:, more], whitening.memory[:, more], whitening.log_det[more])
     return lines
 
@@ -88,24 +112,23 @@ def draw(values: Floats, measured: Mask, noises: Noises, *, season: int) -> Line
 def _columns(n: int, season: int, taken: NDArray[np.intp]) -> Floats:
     """Season, steps and line, (c, n, season + steps + 1)."""
     time = np.arange(n)
-    cycle = (time[:, None] % season == np.arange(season)).astype(float)
-    steps = (time[:, None] >= taken[:, None, :]).astype(float)
     shape = (len(taken), n)
-    return np.concatenate(
-        [
-            np.broadcast_to(cycle, (*shape, season)),
-            steps,
-            np.broadcast_to(np.linspace(-1, 1, n)[:, None], (*shape, 1)),
-        ],
-        axis=2,
-    )
+    cycle = np.broadcast_to(time[:, None] % season == np.arange(season), (*shape, season))
+    line = np.broadcast_to(np.linspace(-1, 1, n)[:, None], (*shape, 1))
+    return np.concatenate([cycle, time[:, None] >= taken[:, None, :], line], axis=2)
 
 
-def _note(lines: Lines, rows: NDArray[np.intp], fitted: Fit, *, season: int, found: int) -> None:
-    lines.log_weight[rows] = fitted.log_weight
-    lines.freedom[rows] = fitted.freedom
-    for known, new in zip(lines.slope, fitted.slope(), strict=True):
-        known[rows] = new
+def _note_slope(lines: Lines, rows: NDArray[np.intp], fitted: Fit, odds: Floats, found: int) -> None:
+    top = fitted.log_weight.max(axis=1, keepdims=True)
+    share = fitted.log_weight - top - np.log(np.exp(fitted.log_weight - top).sum(axis=1, keepdims=True))
+    lines.log_weight[rows, found] = share + odds[:, None]
+    lines.freedom[rows, found] = fitted.freedom
+    lines.slope[:, rows, found] = fitted.slope()
+
+
+def _note_steps(lines: Lines, rows: NDArray[np.intp], fitted: Fit, taken: NDArray[np.intp]) -> None:
+    found = taken.shape[1]
+    lines.at[rows, :found] = taken
     for k in range(found):
-        for known, new in zip(lines.step, fitted.coefficient(season + k), strict=True):
-            known[rows, k] = new
+        # the columns before the line, which comes before the values
+        lines.size[:, rows, k] = fitted.coefficient(fitted.root.shape[-1] - 2 - found + k)

@@ -22,7 +22,7 @@ class Mixture:
     spread: Floats
     """(c, g), above 0."""
     freedom: Floats
-    """Degrees of freedom, (c,)."""
+    """Degrees of freedom, (c, g) or (c, 1)."""
 
     @property
     def mean(self) -> Floats:
@@ -32,7 +32,7 @@ class Mixture:
 
     def below(self, x: Floats) -> Floats:
         """Probability below x, for x of shape (c,)."""
-        share = student(self.freedom[:, None], (x[:, None] - self.centre) / self.spread)
+        share = student(self.freedom, (x[:, None] - self.centre) / self.spread)
         below: Floats = (self.weight * share).sum(axis=1)
         return below
 
@@ -48,7 +48,7 @@ class Mixture:
         """Probability density at x, for x of shape (c,)."""
         from scipy.special import gammaln
 
-        half = self.freedom[:, None] / 2
+        half = self.freedom / 2
         z = (x[:, None] - self.centre) / self.spread
         top = np.exp(gammaln(half + 0.5) - gammaln(half)) / np.sqrt(2 * half * np.pi)
         height = top * (1 + z**2 / (2 * half)) ** -(half + 0.5)
@@ -59,7 +59,7 @@ class Mixture:
         """Where the probability below is *share*, (c,): Newton's steps, and bisection where they would leave the bracket."""
         from scipy.special import stdtrit
 
-        ends = self.centre + self.spread * stdtrit(self.freedom, share)[:, None]
+        ends = self.centre + self.spread * stdtrit(self.freedom, share)
         # a component of no weight could lie far away, and has no say
         heard = self.weight > 1e-9
         low = np.where(heard, ends, np.inf).min(axis=1)

@@ -21,12 +21,14 @@ _GRID = {
 }
 # Weights before the data, chosen so that the test keeps its level from 14 values on (docs/trend-benchmark.md): more for
 # no correlation at all, or short series would find none of their trends; more for the random walk, which looks most like one.
-_WHITE_ALONE = 6.0
+_WHITE_ALONE = 8.0
 _RANDOM_WALK = 3.0
-_PART_WHITE = 0.3
-_PERSISTENT = 0.1
-# fewer values cannot tell white noise on top of correlated noise from less correlation
-WHITE_FROM = 45
+_PART_WHITE = 0.8
+# Below this many values correlation is hard to see, and strong correlation is given more weight; nor can white noise on
+# top of strong correlation be told from weak correlation, and it is left out.
+FEW = 45
+_PERSISTENT_FEW = 0.1
+_PERSISTENT_MANY = -0.1
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,14 @@ class Noises:
     """Correlation of neighbouring steps of the AR(1) part, (g,)."""
     white: Floats
     """Share of the variance that is white, 0 to 1, (g,)."""
-    log_prior: Floats
-    """Logarithm of the weight of each noise before the data are seen, (g,)."""
+    few: Floats
+    """Logarithm of the weight of each noise before the data are seen, where there are fewer than 45 values, (g,)."""
+    many: Floats
+    """The same where there are more, (g,)."""
 
     def prior(self, measured: NDArray[np.bool_]) -> Floats:
-        """Log weight of each noise for each series (c, n): none for part-white noise where values are few; (c, g)."""
-        few = measured.sum(axis=1) < WHITE_FROM
-        return np.where(few[:, None] & (self.white > 0), -np.inf, self.log_prior)
+        """Log weight of each noise for each series (c, n) before its values are seen, (c, g)."""
+        return np.where(measured.sum(axis=1)[:, None] < FEW, self.few, self.many)
 
 
 def noises() -> Noises:
@@ -51,8 +54,11 @@ def noises() -> Noises:
     phi = np.concatenate([np.asarray(values) for values in _GRID.values()])
     white = np.repeat(list(_GRID), [len(values) for values in _GRID.values()])
     width = np.concatenate([np.gradient(np.asarray(values)) for values in _GRID.values()])
-    prior = width * (1 - np.minimum(phi, 0.985)) ** -_PERSISTENT
-    prior[white > 0] *= _PART_WHITE
-    prior[phi == 0] *= _WHITE_ALONE
-    prior[phi > 0.99] *= _RANDOM_WALK
-    return Noises(phi, white, np.log(prior / prior.sum()))
+    belief = width * np.where(white > 0, _PART_WHITE, 1.0)
+    belief[phi == 0] *= _WHITE_ALONE
+    belief[phi > 0.99] *= _RANDOM_WALK
+    distance = 1 - np.minimum(phi, 0.985)
+    few = np.where(white > 0, 0.0, belief * distance**-_PERSISTENT_FEW)
+    many = belief * distance**-_PERSISTENT_MANY
+    with np.errstate(divide="ignore"):
+        return Noises(phi, white, np.log(few / few.sum()), np.log(many / many.sum()))

@@ -30,7 +30,6 @@ def spikes(values: Floats, *, season: int = 7) -> Mask:
     Source:
         Hampel (1974), JASA 69, 383-393, as a moving window.
     """
-    c, n = values.shape
     rest = _without_cycle(values, season)
     padded = np.pad(rest, ((0, 0), (_WINDOW // 2, _WINDOW // 2)), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW, axis=1)
@@ -38,7 +37,8 @@ def spikes(values: Floats, *, season: int = 7) -> Mask:
     scale = _MAD_TO_SD * _medians(away)[:, None]
     count = np.isfinite(values).sum(axis=1)[:, None]
     far = (away > _FAR * scale) & (scale > 0) & (count >= _ENOUGH)
-    return far & (far.sum(axis=1)[:, None] <= _FEW * count) if c and n else np.zeros((c, n), dtype=bool)
+    few: Mask = far & (far.sum(axis=1)[:, None] <= _FEW * count)
+    return few
 
 
 def _without_cycle(values: Floats, season: int) -> Floats:

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from healthkit.trends.noises import Floats
 
 # Twice the log-likelihood ratio. Calibrated: 0.2 false steps per series-year (docs/trend-benchmark.md).
-ADDS_TO_LINE = 13.0
-BEATS_NOTHING = 13.0
-BEATS_LINE = 10.0
+ADDS_TO_LINE = 12.5
+BEATS_NOTHING = 12.5
+BEATS_LINE = 9.5
+# Under persistent noise one large innovation looks like a step, and more must be asked: this, times phi squared.
+_PERSISTENCE = 2.5
 # A step this close behind the line, or ahead of it, fits as well: which of the two it is cannot be told.
 TELLS_APART = -6.0
 # A level is what lasts: fewer values than this on one side of a step are a bump or the edge of the picture.
@@ -36,7 +38,9 @@ class Scan:
     """The best step of each of c series."""
 
     at: NDArray[np.intp]
-    """Index of the first value of the new level, -1 where there is none to believe, (c,)."""
+    """Index of the first value of the new level, (c,)."""
+    margin: Floats
+    """By how much it passes what is asked of a step, as twice a log-likelihood ratio; below 0 it does not, (c,)."""
     rivals: Mask
     """Whether a step explains the series about as well as a line does, (c,)."""
 
@@ -51,12 +55,22 @@ def scan(fit: Fit, whitening: Whitening, phi: Floats, allowed: Mask) -> Scan:
         allowed: Where a step may begin, (n, c).
     """
     products, length = _step_products(fit, whitening, phi)
-    adds, alone, ahead = (np.where(allowed, score, -np.inf) for score in _scores(fit, products, length))
-    best = np.maximum(adds, ahead)
-    believed = (adds > ADDS_TO_LINE) | ((alone > BEATS_NOTHING) & (ahead > BEATS_LINE))
-    at = np.where(believed, best, -np.inf).argmax(axis=0)
+    doubt = _PERSISTENCE / 2 * phi**2
+    adds, alone, ahead = (np.where(allowed, score, -np.inf) for score in _scores(fit, products, length, doubt))
+    margin = np.maximum(adds - ADDS_TO_LINE, np.minimum(alone - BEATS_NOTHING, ahead - BEATS_LINE))
     rivals = np.any((alone > BEATS_NOTHING) & (ahead > TELLS_APART), axis=0)
-    return Scan(np.where(believed.any(axis=0), at, -1), rivals)
+    return Scan(_most_likely(margin), margin.max(axis=0), rivals)
+
+
+def _most_likely(margin: Floats) -> NDArray[np.intp]:
+    """Where most of the likelihood lies within two steps: a better guess than the single best moment, (c,)."""
+    n = len(margin)
+    height = margin.max(axis=0)
+    share = np.exp((margin - np.where(np.isfinite(height), height, 0.0)) / 2)
+    around = np.pad(share, ((2, 2), (0, 0)))
+    blurred: Floats = np.sum([w * around[k : k + n] for k, w in enumerate((1, 2, 3, 2, 1))], axis=0)
+    at: NDArray[np.intp] = np.argmax(blurred, axis=0)
+    return at
 
 
 def may_begin(measured: Mask, taken: NDArray[np.intp]) -> Mask:
@@ -93,10 +107,10 @@ def _step_products(fit: Fit, whitening: Whitening, phi: Floats) -> tuple[Floats,
     return products, length
 
 
-def _scores(fit: Fit, products: Floats, length: Floats) -> tuple[Floats, Floats, Floats]:
+def _scores(fit: Fit, products: Floats, length: Floats, doubt: Floats) -> tuple[Floats, Floats, Floats]:
     """Twice the log-likelihood ratios (n, c) of both : line, step : nothing, and step : line.
 
-    Each likelihood is that of the best size, averaged over the noises.
+    Each likelihood is that of the best size, averaged over the noises; those with a step are less by the *doubt* (g,).
     """
     residual, line = fit.root[..., -1, -1], fit.root[..., -1, -2]
     half = fit.freedom[:, None] / 2
@@ -110,8 +124,8 @@ def _scores(fit: Fit, products: Floats, length: Floats) -> tuple[Floats, Floats,
     base = fit.log_weight + np.log(fit.root[..., -2, -2])
     nothing = base - half * np.log(whole / residual**2)
     almost = 1 - 1e-12
-    log_both = _log_sum(base - half * np.log1p(-np.minimum(both, almost)))
-    log_step = _log_sum(nothing - half * np.log1p(-np.minimum(step, almost)))
+    log_both = _log_sum(base - doubt - half * np.log1p(-np.minimum(both, almost)))
+    log_step = _log_sum(nothing - doubt - half * np.log1p(-np.minimum(step, almost)))
     log_line = _log_sum(base)
     return 2 * (log_both - log_line), 2 * (log_step - _log_sum(nothing)), 2 * (log_step - log_line)
 
