@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NEEDED = 21
 """Values below which nothing is called unusual."""
-PER_STEPS = 3000.0
+PER_STEPS = 5000.0
 """The band is drawn where one value in so many would leave it."""
 _BUDGET = 2.0  # events of one kind in 30 days above which they are usual
 _CHUNK = 2_000_000  # values analysed at once: bounds memory to some 200 MB
@@ -120,7 +120,7 @@ def anomalies(series: pd.Series[Any], *, season: int | None = None) -> Anomalies
     """What is unusual in a series of hours or days, worst first.
 
     Level: running median of three cycles. Season: median profile of a day and of a week, each only if it explains days
-    that it was not learnt from. Band: where one value in 3000 would lie, from the residuals' own tails. An event is
+    that it was not learnt from. Band: where one value in 5000 would lie, from the residuals' own tails. An event is
     told once and again only at a new maximum of 24 hours.
 
     Args:

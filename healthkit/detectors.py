@@ -77,9 +77,10 @@ def shifts(values: Array, expected: Expectation, setting: Setting) -> Iterator[E
     level = running_median(expected.flat, wide)
     half = wide // 2 + 1
     jump = np.zeros_like(level)
-    jump[:, half : steps - half] = level[:, 2 * half :] - level[:, : steps - 2 * half]
+    step = level[:, 2 * half :] - level[:, : steps - 2 * half]
+    jump[:, half : steps - half] = step - np.median(step, axis=1, keepdims=True)  # a steady slope is no shift
     usual = 6 * 1.4826 * np.median(np.abs(jump[:, half : steps - half]), axis=1)
-    limit = np.maximum(usual, np.minimum(expected.below, expected.above))
+    limit = np.maximum(usual, np.minimum(expected.below, expected.above) / 2)
     score = np.abs(jump) / limit[:, None]
     for row, peak in _peaks(score, 2 * wide, setting):
         at = _split(expected.flat[row], peak, wide)
@@ -96,8 +97,8 @@ def flat_lines(values: Array, expected: Expectation, setting: Setting) -> Iterat
     import numpy as np
 
     same = np.diff(values, axis=1) == 0
-    usual = (setting.season // 4 or 1) + 3
-    for row in np.flatnonzero(same.any(axis=1)):
+    usual = setting.season // 4 + 3
+    for row in np.flatnonzero(_long(same, usual)):
         starts, ends = _runs(same[row])
         longest = int(np.argmax(ends - starts))
         others = same[row].sum() - (ends - starts)[longest]
@@ -137,13 +138,13 @@ def variance_changes(values: Array, expected: Expectation, setting: Setting) -> 
     steps = values.shape[1]
     if steps < 3 * wide:
         return
-    size = np.abs(np.nan_to_num(expected.residual, nan=0.0))
-    size = np.minimum(size, np.minimum(expected.below, expected.above)[:, None])
+    size = np.minimum(np.abs(expected.residual), np.minimum(expected.below, expected.above)[:, None])
+    size = np.where(np.isnan(size), np.nanmean(size, axis=1, keepdims=True), size)
     mean = uniform_filter1d(size, wide, axis=1, mode="mirror") + 1e-12 * expected.above[:, None]
     half = wide // 2 + 1
     change = np.zeros_like(mean)
     change[:, half : steps - half] = np.log(mean[:, 2 * half :] / mean[:, : steps - 2 * half])
-    usual = 6 * 1.4826 * np.median(np.abs(change[:, half : steps - half]), axis=1)
+    usual = 5 * 1.4826 * np.median(np.abs(change[:, half : steps - half]), axis=1)
     limit = np.maximum(usual, math.log(2.5))
     for row, peak in _peaks(np.abs(change) / limit[:, None], 2 * wide, setting):
         before, after = mean[row, max(0, peak - half)], mean[row, min(steps - 1, peak + half)]
@@ -168,11 +169,20 @@ def _peaks(score: Array, reach: int, setting: Setting) -> Iterator[tuple[int, in
     for row in np.flatnonzero(top.any(axis=1)):
         steps = np.flatnonzero(top[row])
         steps = steps[np.insert(np.diff(steps) > reach, 0, True)]
-        allowed = math.ceil(setting.budget * score.shape[1] / setting.month)
+        allowed = max(2, math.ceil(setting.budget * score.shape[1] / setting.month))
         if len(steps) > allowed:
             steps = steps[score[row, steps] > np.sort(score[row, steps])[-allowed - 1]]
         for step in steps:
             yield int(row), int(step)
+
+
+def _long(mask: Mask, length: int) -> Mask:
+    """Rows with a run of true values at least so long."""
+    import numpy as np
+
+    sums = np.cumsum(mask, axis=1, dtype=np.int32)
+    sums[:, length:] -= sums[:, :-length].copy()
+    return np.asarray((sums >= length).any(axis=1))
 
 
 def _run(mask: Mask, inside: int) -> tuple[int, int]:

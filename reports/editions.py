@@ -130,7 +130,8 @@ def make(
     path = find(home, name)
     when, root = now or datetime.now(UTC), output or home / "reports"
     order = _Order(home, load_config(home), root, _name(path.stem), period, tuple(hosts), tuple(to), when)
-    delivery.check_mail(order.config.mail, [*to, _sender(order.config)])
+    if to:
+        delivery.check_mail(order.config.mail, [*to, _sender(order.config)])
     given = _given(path, order, parameters or {}, now=now)
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=root) as folder:

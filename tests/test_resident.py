@@ -28,7 +28,7 @@ from healthkit.schema import Reading
 from healthkit.store import journal
 from healthkit.store.journal import Journal, Torn
 
-COMMAND = [sys.executable, "-m", "healthkit.cli.resident"]
+COMMAND = [sys.executable, "-P", "-m", "healthkit.cli.resident"]
 HEAVY = {
     "pandas",
     "numpy",
@@ -101,7 +101,8 @@ def test_ticks_do_not_drift_and_end_in_time(tmp_path):
 
 def test_a_sample_holds_at_least_sixty_values_none_twice(tmp_path):
     assert run(given(tmp_path, **{"for": 0.3})).returncode == 0
-    last = [item for item in samples(tmp_path) if item.ts == ticks(tmp_path)[-1]]
+    newest = ticks(tmp_path)[-1]
+    last = [item for item in samples(tmp_path) if item.ts == newest]
     assert len({(item.metric, item.device) for item in last}) == len(last) >= 60
 
 
@@ -195,7 +196,7 @@ DRIVER = """
 
 
 def driver(text, **names):
-    return [sys.executable, "-c", textwrap.dedent(DRIVER) + textwrap.dedent(text).format(**names)]
+    return [sys.executable, "-P", "-c", textwrap.dedent(DRIVER) + textwrap.dedent(text).format(**names)]
 
 
 BROKEN = '''
@@ -445,7 +446,7 @@ def test_settings_are_json_and_hold_what_the_configuration_says(tmp_path):
     assert found["every"] == 60
     assert found["services"] == [{"name": "site", "url": "https://example.org/", "timeout": 2, "expect": 204}]
     assert found["programs"] == [{"name": "daemon", "process": "appd"}]
-    assert found["compact"][1:] == ["-m", "healthkit", "store", "compact", "--home", str(tmp_path)]
+    assert found["compact"][1:] == ["-P", "-m", "healthkit", "store", "compact", "--home", str(tmp_path)]
 
 
 def test_becoming_the_process_hands_the_settings_over(tmp_path):
@@ -467,3 +468,20 @@ def test_a_home_that_cannot_be_written_is_a_failure_with_a_reason(tmp_path):
     done = run(given(tmp_path, **{"for": 0.1}))
     assert done.returncode == 1
     assert "cannot write" in done.stderr
+
+
+def test_a_tick_is_stamped_with_its_start_and_at_full_seconds(tmp_path):
+    assert run(given(tmp_path, every=1, **{"for": 2})).returncode == 0
+    assert all(ts % 1000 < 100 for ts in ticks(tmp_path))
+
+
+@pytest.mark.parametrize("every", [0, -1, 100_000])
+def test_an_interval_that_cannot_be_is_a_usage_error(tmp_path, every):
+    assert run(given(tmp_path, every=every)).returncode == 64
+
+
+def test_nothing_is_imported_from_the_folder_it_is_started_in(tmp_path):
+    (tmp_path / "psutil.py").write_text("raise SystemExit('imported')")
+    command = driver("resident.become(json.loads({settings!r}))", settings=given(tmp_path, **{"for": 0.1}))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
