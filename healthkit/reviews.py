@@ -164,7 +164,7 @@ def review(
     *,
     period: str = "",
     hosts: str | Sequence[str] = "",
-    now: datetime | None = None,
+    now: datetime | str | None = None,
 ) -> Review:
     """Load a period for a report.
 
@@ -173,7 +173,7 @@ def review(
         cadence: `weekly`, `monthly` or `quarterly`.
         period: Its label, such as `2026-W47`; empty: the newest ended period with samples, else the running one.
         hosts: Names, or one text with commas; empty: every host with samples in the history.
-        now: For tests and reruns; default: the clock.
+        now: Time of the review, for reruns and tests: aware, or ISO 8601 text with a zone; empty: the clock.
 
     Raises:
         ParameterError: Another cadence's label, a period that has not begun, or a host nobody has heard of.
@@ -185,7 +185,7 @@ def review(
         raise ParameterError(f"cadence {cadence!r}: one of {', '.join(CADENCES)}")
     place = config.home(home or None)
     settings = config.load_config(place)
-    moment = now or datetime.now(UTC)
+    moment = _moment(now)
     chosen = Period.parse(period) if period else _newest(place, cadence, moment)
     if chosen.cadence != cadence:
         raise ParameterError(f"period {period!r} is {chosen.cadence}, the report is {cadence}")
@@ -201,6 +201,16 @@ def review(
     seen = tuple(wanted or sorted(set(history["host"].astype(str))))
     scope = ", ".join(wanted) or "all hosts"
     return Review(place, cadence, chosen, moment, seen, settings, scope, history)
+
+
+def _moment(now: datetime | str | None) -> datetime:
+    try:
+        moment = datetime.fromisoformat(now) if isinstance(now, str) and now else now or datetime.now(UTC)
+    except ValueError as error:
+        raise ParameterError(f"now {now!r}: write 2026-11-23T02:00Z") from error
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ParameterError(f"now {now!r} has no time zone: write 2026-11-23T02:00Z")
+    return moment.astimezone(UTC)
 
 
 def _newest(home: Path, cadence: Cadence, now: datetime) -> Period:
