@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from healthkit.config import Config
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ RECENT = timedelta(hours=24)
 HISTORY = timedelta(days=36)
 """How far back the daily statistics reach: four weeks and a margin to compare with."""
 NOT_INSTALLED = "not installed"
+HOUR = timedelta(hours=1)
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -91,7 +93,7 @@ class Context:
     @property
     def local(self) -> bool:
         """Whether the machine itself may be looked at, besides its samples."""
-        return self.host is None
+        return not self.host
 
     @property
     def remaining(self) -> float:
@@ -184,6 +186,14 @@ def not_applicable(check: str, subject: str, message: str, *, hint: str = "") ->
 def applicable(finding: Finding) -> bool:
     """Whether a finding judges something; False for those of `not_applicable`."""
     return not (finding.severity is Severity.INFO and finding.evidence.get("applicable") is False)
+
+
+def stretch(window: pd.DataFrame) -> str:
+    """How long samples really reach, in words: an hour of which 20 seconds were measured is 20 seconds."""
+    seconds = (window["ts"].iloc[-1] - window["ts"].iloc[0]).total_seconds()
+    if 0.9 <= seconds / HOUR.total_seconds() <= 1:
+        return "the last hour"
+    return f"the last {quantity(seconds, 'seconds')}" if seconds else "the last sample"
 
 
 def printable(path: str | os.PathLike[str]) -> str:
