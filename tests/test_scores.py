@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthkit import checks
@@ -57,6 +57,7 @@ def answers(draw):
 weights = st.builds(Weights, **dict.fromkeys(Weights.__struct_fields__, st.integers(0, 40).map(float)))
 
 
+@settings(max_examples=60)
 @given(answers(), weights)
 def test_lost_points_add_up_to_the_last_bit(found, weights):
     score = health_score(found, weights=weights)
@@ -67,6 +68,7 @@ def test_lost_points_add_up_to_the_last_bit(found, weights):
     assert held in (0, 100)
 
 
+@settings(max_examples=60)
 @given(answers(), weights, st.randoms(use_true_random=False))
 def test_order_does_not_matter(found, weights, random):
     shuffled = list(found)
@@ -74,6 +76,7 @@ def test_order_does_not_matter(found, weights, random):
     assert health_score(shuffled, weights=weights) == health_score(found, weights=weights)
 
 
+@settings(max_examples=60)
 @given(answers(), weights, st.data())
 def test_worsening_an_input_never_raises_the_score(found, weights, data):
     judging = [i for i, f in enumerate(found) if checks.applicable(f) and f.severity in SCALE]
@@ -85,6 +88,7 @@ def test_worsening_an_input_never_raises_the_score(found, weights, data):
     assert health_score(worsened, weights=weights).value <= health_score(found, weights=weights).value
 
 
+@settings(max_examples=60)
 @given(answers(), weights, st.sampled_from(NAMES))
 def test_adding_an_unknown_never_raises_the_score(found, weights, name):
     before = health_score(found, weights=weights)
@@ -93,6 +97,7 @@ def test_adding_an_unknown_never_raises_the_score(found, weights, name):
     assert after.coverage <= before.coverage
 
 
+@settings(max_examples=60)
 @given(answers(), weights, st.sampled_from(NAMES))
 def test_killing_a_check_never_raises_the_score_and_lowers_coverage(found, weights, name):
     killed = [f for f in found if f.check != name]
