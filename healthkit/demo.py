@@ -24,8 +24,8 @@ ROLES = ("web", "db", "cache", "web", "db")
 """Hosts take these roles in turn: web-1, db-1, cache-1, web-2, db-2, web-3, ..."""
 
 _CONFIG = """\
-# A simulated fleet, made by `healthkit demo`. Every report of this home says so.
-simulated: true
+# A demonstration, made by `healthkit demo`, which may write it again. Simulated hosts are marked in their samples.
+demonstration: true
 """
 
 
@@ -216,9 +216,9 @@ def host_names(hosts: int) -> tuple[str, ...]:
 
 def _refuse_real(home: Path) -> None:
     if config_path(home).exists():
-        if not load_config(home).simulated:
+        if not load_config(home).demonstration:
             raise ParameterError(
-                f"{home}: has a configuration that does not say simulated: true; choose another directory"
+                f"{home}: has a configuration that does not say demonstration: true; choose another directory"
             )
         return
     found = next((home / "metrics").glob("**/*.*"), None) if (home / "metrics").exists() else None

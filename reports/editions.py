@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from healthkit.config import Config, load_config
+from healthkit import ledger
 from healthkit.errors import DeliveryError, ParameterError, ReportError
 from healthkit.quantities import digits
 from healthkit.reports import archive, delivery, execution, mails, outbox, outputs, page
 from healthkit.reports.parameters import check, infer
+from healthkit.state import State
 
 if TYPE_CHECKING:
     from healthkit.reports.engines import Progress
@@ -145,6 +147,7 @@ def make(
             _tell_operators(order, str(error), at)
             raise ReportError(str(error), notebook=str(at.notebook)) from error
     at, record = _keep(order, notebook)
+    _remember(order, notebook, record)
     report = Report(
         name=record["name"],
         period=record["period"],
@@ -217,6 +220,17 @@ def _keep(order: _Order, notebook: Any, *, reason: str = "") -> tuple[archive.Pl
         record=record,
     )
     return at, record
+
+
+def _remember(order: _Order, notebook: Any, record: Mapping[str, Any]) -> None:
+    """What later reports are held to: the score to compare with, and the forecasts to be scored."""
+    scope = ", ".join(order.hosts) or "all hosts"
+    taken = {name: record[name] for name in ("name", "period", "score", "coverage", "worst")}
+    with State(order.home) as state:
+        state.record("reports", {"ts": order.now, "scope": scope, **taken})
+    shown = next((section for section in outputs.shown(notebook) if section.name == "capacity"), None)
+    if shown is not None:
+        ledger.record(order.home, map(ledger.prediction, shown.data.get("predictions", ())))
 
 
 def _name(stem: str) -> str:

@@ -126,6 +126,9 @@ class _Hook(DisplayHook):  # type: ignore[misc]  # IPython is untyped
     def finish_displayhook(self) -> None:
         """Nothing to flush."""
 
+    def flush(self) -> None:
+        """The names go with the shell. IPython collects garbage here, which costs more than a short notebook."""
+
 
 class _Publisher(DisplayPublisher):  # type: ignore[misc]  # IPython is untyped
     """What `display` shows."""
@@ -241,7 +244,7 @@ def _fresh_filters() -> None:
     for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", category)
     warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment]  # nobody gives the last two arguments
 
 
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:

@@ -136,7 +136,7 @@ def test_a_device_name_that_is_no_utf8_is_kept_readable(tmp_path):
     assert list(store.load(tmp_path)["device"]) == list(before["device"]) == ["/mnt/\\xff"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(
         st.tuples(
