@@ -17,7 +17,7 @@ from scipy.stats import norm
 import healthkit
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 from healthkit.grids import merge_grids
-from healthkit.percentiles import independent, merge, needed, percentiles
+from healthkit.quantiles import independent, merge, needed, percentiles
 
 GRID = np.arange(21) / 20
 
