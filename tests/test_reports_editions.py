@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from datetime import UTC, datetime
@@ -227,6 +228,19 @@ def test_indexes_made_at_once_are_whole(home):
         thread.join()
     assert (home / "reports" / "index.html").read_text().count('<td class="nowrap">2026-W0') == 3
     assert sorted(p.name for p in (home / "reports").iterdir()) == [".lock", "index.html", "weekly"]
+
+
+def test_what_a_killed_run_left_is_swept_up_after_a_day(home):
+    reports.make(home, "mine")
+    old, new = home / "reports" / ".making-old", home / "reports" / ".making-new"
+    for folder in (old, new):
+        folder.mkdir()
+    torn = home / "reports" / "weekly" / ".mine.html.x.tmp"
+    torn.write_text("half")
+    for path in (old, torn):
+        os.utime(path, (1.7e9, 1.7e9))
+    archive.refresh(home / "reports")
+    assert (old.exists(), torn.exists(), new.exists()) == (False, False, True)
 
 
 def test_a_damaged_record_hides_one_report_and_breaks_nothing(home):
