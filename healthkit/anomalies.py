@@ -59,9 +59,9 @@ class Anomaly:
         seen, low, high = (quantity(number, self.unit) for number in (self.value, self.lower, self.upper))
         when = f"{self.peak:%Y-%m-%d %H:%M}"
         if self.kind == "gap":
-            return f"{when}: nothing measured for {_duration(self.value)}; at most {_duration(self.upper)} is usual"
+            return f"{when}: nothing measured for {seen}; at most {high} is usual"
         if self.kind == "flat-line":
-            return f"{when}: the same value for {_duration(self.value)}; at most {_duration(self.upper)} is usual"
+            return f"{when}: the same value for {seen}; at most {high} is usual"
         if self.kind == "shift":
             return f"{when}: level shifts to {seen}; expected {low} to {high}"
         if self.kind == "variance change":
@@ -214,10 +214,3 @@ def anomalies_many(values: Array, season: int, *, day: float | None = None) -> t
         for detect in DETECTORS:
             found += (event._replace(row=int(some[event.row])) for event in detect(part, expected, setting))
     return tuple(sorted(found, key=lambda event: (-event.score, event.row, event.start, event.kind)))
-
-
-def _duration(seconds: float) -> str:
-    hours = seconds / 3600
-    if hours >= 48:
-        return f"{hours / 24:.3g} days"
-    return f"{hours:.3g} h" if hours >= 1 else f"{seconds / 60:.3g} min"

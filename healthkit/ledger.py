@@ -179,6 +179,15 @@ def predictions(plan: Capacity, *, horizons: Sequence[int] = HORIZONS) -> Iterat
             )
 
 
+def prediction(data: Mapping[str, Any]) -> Prediction:
+    """A prediction back from JSON, in which times are text, and infinite or missing numbers null."""
+    values = dict(data)
+    values |= {name: datetime.fromisoformat(values[name]) for name in ("made", "target")}
+    nothing = {"mean": math.inf, "lower80": math.inf, "upper80": math.inf}
+    unknown = {"lower95": math.nan, "upper95": math.nan, "limit_value": math.nan}
+    return Prediction(**values | {k: v for k, v in (nothing | unknown).items() if values.get(k) is None})
+
+
 def record(home: Path, predictions: Iterable[Prediction]) -> int:
     """Store predictions; those of a series that were made for the same days at the same time before are not repeated.
 

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from healthkit import ledger
 from healthkit.config import Config, load_config
-from healthkit.errors import DeliveryError, ReportError
+from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
 from healthkit.quantities import digits
 from healthkit.reports import archive, delivery, execution, mails, notebooks, outbox, outputs, page
 from healthkit.reports.parameters import check, infer
@@ -130,7 +131,8 @@ def make(
     path = notebooks.find(home, name)
     when, root = now or datetime.now(UTC), output or home / "reports"
     order = _Order(home, load_config(home), root, _name(path.stem), period, tuple(hosts), tuple(to), when)
-    delivery.check_mail(order.config.mail, [*to, _sender(order.config)])
+    if to:
+        delivery.check_mail(order.config.mail, [*to, _sender(order.config)])
     given = _given(path, order, parameters or {}, now=now)
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=root) as folder:
@@ -144,7 +146,7 @@ def make(
             _tell_operators(order, str(error), at)
             raise ReportError(str(error), notebook=str(at.notebook)) from error
     at, record = _keep(order, notebook)
-    _remember(order, record)
+    _remember(order, notebook, record)
     report = Report(
         name=record["name"],
         period=record["period"],
@@ -202,16 +204,15 @@ def _keep(order: _Order, notebook: Any, *, reason: str = "") -> tuple[archive.Pl
     return at, record
 
 
-def _remember(order: _Order, record: Mapping[str, Any]) -> None:
-    """Note the score where the next period's report looks for what to compare with."""
+def _remember(order: _Order, notebook: Any, record: Mapping[str, Any]) -> None:
+    """What later reports are held to: the score to compare with, and the forecasts to be scored."""
+    scope = ", ".join(order.hosts) or "all hosts"
+    taken = {name: record[name] for name in ("name", "period", "score", "coverage", "worst")}
     with State(order.home) as state:
-        state.record_health_report(
-            dict(record) | {"overall_score": record["score"]},
-            host=", ".join(record["hosts"]),
-            cadence=record["cadence"] or archive.OTHER,
-            period=record["period"],
-            now=order.now,
-        )
+        state.record("reports", {"ts": order.now, "scope": scope, **taken})
+    shown = next((section for section in outputs.shown(notebook) if section.name == "capacity"), None)
+    if shown is not None:
+        ledger.record(order.home, map(ledger.prediction, shown.data.get("predictions", ())))
 
 
 def _name(stem: str) -> str:
@@ -241,4 +242,7 @@ def _tell_operators(order: _Order, reason: str, at: archive.Place) -> None:
     if operators:
         envelope = mails.Envelope(_sender(order.config), operators, order.now, order.config.host)
         message = mails.compose_failure(order.name, reason, str(at.notebook), envelope)
-        log.info("operators: %s", outbox.send(order.home, order.config, message, operators, now=order.now))
+        try:
+            log.info("operators: %s", outbox.send(order.home, order.config, message, operators, now=order.now))
+        except (ConfigError, ParameterError) as error:  # the report's failure is what the caller must hear of
+            log.warning("operators were not told: %s", error)

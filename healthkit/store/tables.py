@@ -152,8 +152,7 @@ def from_codes(codes: np.ndarray, names: list[str]) -> pd.Categorical:
 def to_table(frame: pd.DataFrame) -> pa.Table:
     """A frame of samples as an Arrow table with `SCHEMA`."""
     columns = [pa.array(milliseconds(frame["ts"]), pa.int64()).cast(_TS)]
-    for name in NAMES:
-        columns.append(to_dictionary(frame[name]))
+    columns.extend(to_dictionary(frame[name]) for name in NAMES)
     columns.append(pa.array(frame["value"].to_numpy(), pa.float64(), from_pandas=False))
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -245,3 +246,11 @@ def test_a_service_is_not_counted_by_the_script_that_asks(tmp_path):
             shell.kill()
     assert finding.severity is Severity.CRITICAL
     assert replace(finding, value=0) == replace(finding, value=finding.value)
+
+
+def test_the_documentation_names_every_check_with_its_question():
+    text = (TREE / "docs/checks.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\w+) \| (.+?)\? \|", text, re.MULTILINE))
+    assert rows.keys() == set(checks.names())
+    for name, question in rows.items():
+        assert sys.modules[checks.load(name).ask.__module__].__doc__.startswith(f"{question}?"), name

@@ -195,7 +195,6 @@ def test_six_days_tell_no_growth(ask, worlds):
 
 @pytest.mark.parametrize(("now", "severity"), [(0.30, OK), (0.70, WARNING)])
 def test_busier_than_usual(ask, worlds, now, severity):
-    """D20: last > first said `improving` of 90, 60, 60, 60, 60, 60, 90.1."""
     usual = [0.3 + 0.01 * (i % 3) for i in range(28)]
     samples = [worlds.sampled("cpu_busy_ratio", [now] * 600), worlds.sampled("memory_used_ratio", [0.4] * 600)]
     history = [worlds.daily("cpu_busy_ratio", usual), worlds.daily("memory_used_ratio", [0.4] * 28)]
