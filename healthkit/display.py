@@ -58,6 +58,11 @@ def badge(severity: Severity) -> str:
     return f'<span class="sev sev-{severity.value}">{severity.glyph}\u00a0{severity.value}</span>'
 
 
+def host(name: object) -> str:
+    """A host's name, which is not broken at its hyphens."""
+    return f'<span class="host">{text(name)}</span>'
+
+
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequence[int] = (), caption: str = ""
 ) -> str:
