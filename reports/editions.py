@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import ledger
 from healthkit.config import Config, load_config
-from healthkit.errors import DeliveryError, ReportError
+from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
 from healthkit.quantities import digits
 from healthkit.reports import archive, delivery, execution, mails, notebooks, outbox, outputs, page
 from healthkit.reports.parameters import check, infer
@@ -242,4 +242,7 @@ def _tell_operators(order: _Order, reason: str, at: archive.Place) -> None:
     if operators:
         envelope = mails.Envelope(_sender(order.config), operators, order.now, order.config.host)
         message = mails.compose_failure(order.name, reason, str(at.notebook), envelope)
-        log.info("operators: %s", outbox.send(order.home, order.config, message, operators, now=order.now))
+        try:
+            log.info("operators: %s", outbox.send(order.home, order.config, message, operators, now=order.now))
+        except (ConfigError, ParameterError) as error:  # the report's failure is what the caller must hear of
+            log.warning("operators were not told: %s", error)

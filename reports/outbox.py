@@ -64,6 +64,7 @@ def send(
     now = now or datetime.now(UTC)
     delivery.check_mail(config.mail, recipients)
     with files.locked(_folder(home)):
+        files.sweep(_folder(home))
         path = _spool(home, message, recipients, now)
         _try(home, config, [path], now)
         return _outcome([path], set(recipients))
@@ -84,6 +85,7 @@ def flush_outbox(
     if not _folder(home).is_dir():
         return Delivery()
     with files.locked(_folder(home)):
+        files.sweep(_folder(home))
         _forget(home, now)
         waiting = [path for path in _readable(home) if path.with_suffix(".eml").exists()]
         due = [path for path in waiting if force or _is_due(path, now)]

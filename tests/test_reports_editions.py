@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from datetime import UTC, datetime
@@ -85,8 +86,18 @@ def test_made_archived_and_mailed(home, server):
 def test_the_score_is_remembered_for_the_next_period(home):
     reports.make(home, "mine", period="2026-W46", parameters={"score": 91}, now=NOW)
     with State(home) as state:
-        assert state.report_score("weekly", "2026-W46", ["db-3", "web-1"]) == 91
-        assert state.report_score("weekly", "2026-W46", ["db-3"]) is None
+        (row,) = state.records("reports", name="mine", period="2026-W46", scope="all hosts")
+    assert (row["score"], row["worst"]) == (91, "critical")
+
+
+def test_a_failure_is_heard_of_even_if_operators_cannot_be_told(home, monkeypatch):
+    monkeypatch.delenv("HEALTHKIT_SMTP_PASSWORD", raising=False)
+    (home / "config").mkdir()
+    mail = "{user: me, recipients: {operators: [operator@example.org]}}"  # a user, and no password anywhere
+    (home / "config" / "healthkit.yaml").write_text(f"mail: {mail}\n")
+    write(notebook("1 / 0"), home / "notebooks" / "mine.ipynb")
+    with pytest.raises(ReportError, match="ZeroDivisionError"):
+        reports.make(home, "mine")
 
 
 def test_mail_that_cannot_be_sent_now_is_kept_and_the_report_is_there(home, server):
@@ -227,6 +238,19 @@ def test_indexes_made_at_once_are_whole(home):
         thread.join()
     assert (home / "reports" / "index.html").read_text().count('<td class="nowrap">2026-W0') == 3
     assert sorted(p.name for p in (home / "reports").iterdir()) == [".lock", "index.html", "weekly"]
+
+
+def test_what_a_killed_run_left_is_swept_up_after_a_day(home):
+    reports.make(home, "mine")
+    old, new = home / "reports" / ".making-old", home / "reports" / ".making-new"
+    for folder in (old, new):
+        folder.mkdir()
+    torn = home / "reports" / "weekly" / ".mine.html.x.tmp"
+    torn.write_text("half")
+    for path in (old, torn):
+        os.utime(path, (1.7e9, 1.7e9))
+    archive.refresh(home / "reports")
+    assert (old.exists(), torn.exists(), new.exists()) == (False, False, True)
 
 
 def test_a_damaged_record_hides_one_report_and_breaks_nothing(home):
