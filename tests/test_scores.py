@@ -6,10 +6,11 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from healthkit import checks
@@ -132,6 +133,7 @@ def test_one_check_alone_never_pays_by_getting_worse_or_dying(name):
 @given(
     st.integers(0, 300), st.lists(st.fractions(0, 50, max_denominator=20), min_size=1, max_size=8), st.fractions(0, 50)
 )
+@example(7, [Fraction(4), Fraction(7), Fraction(7)], Fraction(4))  # largest remainders: 1, 3, 3, then 2, 2, 2, 1
 def test_one_more_party_gives_nobody_a_seat(seats, shares, more):
     """What the method of largest remainders does not hold (Alabama, 1880)."""
     before = deal(seats, dict(enumerate(shares)))
