@@ -9,7 +9,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"schema", "errors", "files", "jsons", "config", "periods", "findings", "quantities", "charts", "plots", "display"},
+    {
+        "schema",
+        "errors",
+        "files",
+        "jsons",
+        "config",
+        "periods",
+        "findings",
+        "quantities",
+        "charts",
+        "plots",
+        "display",
+        "bundles",
+    },
     {"store", "records", "spool", "state", "simulation", "demo", "manifests"},
     {
         "series",
@@ -18,8 +31,6 @@ FLOORS = (
         "changes",
         "percentiles",
         "forecasts",
-        "expectations",
-        "detectors",
         "anomalies",
         "capacity",
     },
