@@ -38,9 +38,14 @@ def bundle(
     if cells:
         html += display.table(columns, cells, caption=sentence)
     html += "".join(chart.html() for chart in charts)
-    payload = {"section": name, "text": sentence, "data": plain(data), "charts": [chart.as_dict() for chart in charts]}
+    return wrap(name, html, sentence, data, charts)
+
+
+def wrap(name: str, html: str, text: str, data: Mapping[str, Any], charts: Sequence[Chart] = ()) -> dict[str, Any]:
+    """The bundle of a fragment that is HTML already: styled, and with its numbers beside it."""
+    payload = {"section": name, "text": text, "data": plain(data), "charts": [chart.as_dict() for chart in charts]}
     return {
         "text/html": f'<style>{display.STYLE}</style><div class="hk">{html}</div>',
-        "text/plain": sentence,
+        "text/plain": text,
         MEDIA_TYPE: payload,
     }

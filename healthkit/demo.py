@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.config import config_path, load_config
 from healthkit.errors import ParameterError
+from healthkit.files import write_atomically
 from healthkit.periods import Period
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ ROLES = ("web", "db", "cache", "web", "db")
 _CONFIG = """\
 # A demonstration, made by `healthkit demo`, which may write it again. Simulated hosts are marked in their samples.
 demonstration: true
+collect: {{every: {seconds:g}s}}
 """
 
 
@@ -195,9 +197,8 @@ def write_demo(
     directory = Path(home)
     _refuse_real(directory)
     path = config_path(directory)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_CONFIG, encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, _CONFIG.format(seconds=truth.every.total_seconds()))
     remove_simulated(directory)
     for host in truth.hosts:
         write_samples(directory, simulate_host(truth, host, seed), simulated=True)

@@ -213,10 +213,11 @@ def _step(q: Array, there: Mask) -> Array:
     import numpy as np
 
     step = np.zeros(len(q))
-    points = np.maximum(there.sum(axis=1), 1) * POINTS
+    there = there[..., None] & (q != 0)  # zero fits every step
+    points = there.sum(axis=(1, 2))
     for digits in range(_DIGITS, -1, -1):
         scaled = q * 10.0**digits
-        whole = (np.abs(scaled - np.round(scaled)) < 1e-6 * np.maximum(1, np.abs(scaled) * 1e-6)) & there[..., None]
+        whole = (np.abs(scaled - np.round(scaled)) < 1e-6 * np.maximum(1, np.abs(scaled) * 1e-6)) & there
         step = np.where(whole.sum(axis=(1, 2)) > _ROUNDED * points, 10.0**-digits, step)
     return step
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from scipy.signal import lfilter
 
-from healthkit.anomalies import anomalies, anomalies_many
-from healthkit.anomalies.expectations import quantile
+from healthkit.detections import anomalies, anomalies_many
+from healthkit.detections.expectations import quantile
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 
 

@@ -19,7 +19,7 @@ import healthkit
 from healthkit.demo import demo_data
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 from healthkit.grids import merge_grids
-from healthkit.percentiles import independent, merge, needed, percentiles
+from healthkit.quantiles import independent, merge, needed, percentiles
 from healthkit.store.rates import rates
 
 GRID = np.arange(21) / 20

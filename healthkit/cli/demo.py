@@ -44,7 +44,7 @@ def command(*, output: Path, hosts: int, days: int, seed: int) -> None:
 def _periods(start: datetime, now: datetime) -> list[Period]:
     """The ended weeks of which at least half was simulated, oldest first, at most three; the running one if there are none."""
     period = Period.of("weekly", now)
-    ended = []
+    ended: list[Period] = []
     while (period := period.previous()).start + timedelta(days=3.5) >= start and len(ended) < 3:
         ended.insert(0, period)
     return ended or [Period.of("weekly", now)]

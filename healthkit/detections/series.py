@@ -6,15 +6,15 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from healthkit.anomalies.batches import NEEDED, anomalies_many
-from healthkit.anomalies.results import Anomalies, Anomaly
+from healthkit.detections.batches import NEEDED, anomalies_many
+from healthkit.detections.results import Anomalies, Anomaly
 from healthkit.errors import NotEnoughData
 from healthkit.schema import limits, rate_unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from healthkit.anomalies.detectors import Event
+    from healthkit.detections.detectors import Event
 
 
 def anomalies(series: pd.Series[Any], *, season: int | None = None) -> Anomalies:

@@ -5,8 +5,8 @@ A p95 needs 20 values, a p99 100: below that it would lie beyond the greatest va
 
 from __future__ import annotations
 
-from healthkit.percentiles.results import Percentile, Percentiles, needed
-from healthkit.percentiles.rollups import merge
-from healthkit.percentiles.samples import independent, percentiles
+from healthkit.quantiles.results import Percentile, Percentiles, needed
+from healthkit.quantiles.rollups import merge
+from healthkit.quantiles.samples import independent, percentiles
 
 __all__ = ["Percentile", "Percentiles", "independent", "merge", "needed", "percentiles"]

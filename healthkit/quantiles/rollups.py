@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from healthkit.errors import NotEnoughData, ParameterError
-from healthkit.percentiles.results import Percentile, Percentiles, needed, too_few, wanted_of
+from healthkit.quantiles.results import Percentile, Percentiles, needed, too_few, wanted_of
 from healthkit.schema import rate_unit
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from healthkit.anomalies.detectors import DETECTORS, Event, Setting
+from healthkit.detections.detectors import DETECTORS, Event, Setting
 from healthkit.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def anomalies_many(values: Array, season: int, *, day: float | None = None) -> t
     """
     import numpy as np
 
-    from healthkit.anomalies.expectations import expect
+    from healthkit.detections.expectations import expect
 
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or np.isinf(values).any():

@@ -6,8 +6,8 @@ people call an anomaly. Reports show the few worst.
 
 from __future__ import annotations
 
-from healthkit.anomalies.batches import anomalies_many
-from healthkit.anomalies.results import Anomalies, Anomaly
-from healthkit.anomalies.series import anomalies
+from healthkit.detections.batches import anomalies_many
+from healthkit.detections.results import Anomalies, Anomaly
+from healthkit.detections.series import anomalies
 
 __all__ = ["Anomalies", "Anomaly", "anomalies", "anomalies_many"]

@@ -14,7 +14,7 @@ from healthkit.schema import limits, title
 if TYPE_CHECKING:
     import pandas as pd
 
-    from healthkit.anomalies.detectors import Kind
+    from healthkit.detections.detectors import Kind
     from healthkit.charts import Chart
 
 
@@ -100,8 +100,8 @@ class Anomalies(Sequence[Anomaly]):
 
     def chart(self) -> Chart:
         """The series, what was expected of it, and a mark at each anomaly."""
-        from healthkit.anomalies.batches import PER_STEPS, window_of
-        from healthkit.anomalies.expectations import expect
+        from healthkit.detections.batches import PER_STEPS, window_of
+        from healthkit.detections.expectations import expect
         from healthkit.charts import Band, Chart, Line
         from healthkit.series import regular
 
