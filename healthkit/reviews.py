@@ -132,6 +132,20 @@ class Review:
         }
 
     @cached_property
+    def previous(self) -> dict[str, Any] | None:
+        """What is on record of this report a period ago; None if nothing is, or it cannot be read."""
+        from healthkit.errors import StoreError
+        from healthkit.state import State
+
+        label = self.period.previous().label
+        try:
+            with State(self.home) as state:
+                found = state.records("reports", limit=1, name=self.cadence, period=label, scope=self.scope)
+        except StoreError:
+            return None
+        return found[0] if found else None
+
+    @cached_property
     def ledger(self) -> Ledger | None:
         """How earlier forecasts turned out; None while the records cannot be read."""
         from healthkit.errors import StoreError
