@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import io
 import json
 import os
 import shutil
@@ -116,7 +117,7 @@ def node_exporter(every: float) -> Peer:
 
 
 def sadc(folder: Path, every: float, samples: int) -> Peer:
-    """sysstat's collector, everything it can collect."""
+    """What sar uses: everything it can collect."""
     file = folder / "sa"
     command = [SADC, "-S", "XALL", str(round(every)), str(samples + 60), str(file)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -132,10 +133,9 @@ def sadc(folder: Path, every: float, samples: int) -> Peer:
 def healthkit(name: str, home: Path, every: float, services: list[dict[str, object]]) -> Peer:
     """Our resident process, its journal on the disk of the temporary folder."""
     given = {"home": str(home), "host": "bench", "every": every, "for": None, "services": services, "programs": []}
-    process = subprocess.Popen([sys.executable, "-m", "healthkit.cli.resident"], stdin=subprocess.PIPE)
-    assert process.stdin
-    process.stdin.write(json.dumps(given).encode())
-    process.stdin.close()
+    process = subprocess.Popen([sys.executable, "-P", "-m", "healthkit.cli.resident"], stdin=subprocess.PIPE)
+    with process.stdin or io.BytesIO() as stdin:
+        stdin.write(json.dumps(given).encode())
 
     def values() -> int:
         (path,) = (home / "metrics" / "journal").glob("*.csv")

@@ -21,6 +21,7 @@ from types import ModuleType
 from healthkit.errors import ParameterError
 
 _NOT_COLLECTORS = {
+    "answers",
     "bells",
     "certificates",
     "children",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 METRICS = (Metric("compaction_up", "gauge", "1 if the last compaction succeeded, 0 if it failed."),)
 RETRY_SECONDS = 3600.0
-"""Between two tries, as long as they fail."""
+"""Between the end of one and the next: a journal that cannot be compacted must not start one a minute."""
 LOOK_SECONDS = 60.0
 """Between two looks at whether it is due."""
 _NICE = 19
@@ -77,6 +77,6 @@ class Compaction:
 
     def _ended(self, failure: str) -> None:
         self._succeeded = not failure
+        self._not_before = self._clock() + RETRY_SECONDS
         if failure:
-            self._not_before = self._clock() + RETRY_SECONDS
             self._warn(f"compaction {failure}: {' '.join(self._command)}; next try in {RETRY_SECONDS / 60:.0f} minutes")

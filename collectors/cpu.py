@@ -34,8 +34,8 @@ _Times = tuple[int, int, int, int, int]
 class Meter:
     """Shares of processor time between one call and the one before.
 
-    Source: proc_stat(5). Guest time is contained in user time. iowait may step back when a core goes off line or sleeps;
-    a negative difference counts as none.
+    Source: proc_stat(5). Guest time is contained in user time. iowait may step back when a core goes off line or
+    sleeps; a negative difference counts as none.
     """
 
     def __init__(self, proc: Procfs) -> None:

@@ -84,7 +84,7 @@ class Meter:
 
     def _traffic(self) -> Iterator[Reading]:
         """Source: https://docs.kernel.org/admin-guide/iostats.html (sectors are 512 bytes whatever the disk)."""
-        for line in self._proc.read("diskstats").splitlines():
+        for line in self._proc.read_if_there("diskstats").splitlines():
             _, _, name, *fields = line.split()
             if not self._is_whole(name):
                 continue

@@ -59,7 +59,7 @@ def measure(proc: Procfs) -> Iterator[Reading]:
         yield Reading("swap_used_bytes", swap - free * 1024)
         if swap:
             yield Reading("swap_used_ratio", 1 - free * 1024 / swap)
-    events = proc.read("vmstat")
+    events = proc.read_if_there("vmstat")
     for metric, key, factor in _COUNTERS:
         count = number(events, key)
         if count is not None:

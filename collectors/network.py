@@ -62,7 +62,7 @@ def measure(proc: Procfs, sys: Procfs) -> Iterator[Reading]:
             yield Reading("network_up", up, nic)
         for metric, column in _COLUMNS:
             yield Reading(metric, int(counts[column]), nic)
-    yield from _tcp(proc.read("net/snmp"))
+    yield from _tcp(proc.read_if_there("net/snmp"))
 
 
 def _is_up(sys: Procfs, nic: str) -> bool | None:

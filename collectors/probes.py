@@ -1,19 +1,20 @@
 """One HTTP request with a time limit that holds: for the name, every address, TLS, and a body that drips.
 
 Redirects are not followed and proxies of the environment are not used: what is asked is what the configuration names.
-`ssl` and `http` are imported by the first probe, so that a collector without services stays small.
+`ssl` is imported by the first probe that needs it, so that a collector without such services stays small.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import socket
 import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
+
+from healthkit.collectors.answers import Answering
 
 if TYPE_CHECKING:
     import ssl
@@ -59,7 +60,7 @@ def probe(endpoint: Endpoint, *, clock: _Clock = time.monotonic, now: _Clock = t
         return exchange.run()
     except TimeoutError:
         return exchange.failed(f"no full answer within {endpoint.timeout:g} s", timed_out=True)
-    except (OSError, ValueError, *_protocol_errors()) as error:
+    except (OSError, ValueError) as error:
         return exchange.failed(str(error) or type(error).__name__)
 
 
@@ -162,44 +163,13 @@ class _Exchange:
         connection.sendall("\r\n".join((*lines, "", "")).encode("ascii"))
 
     def _receive(self, connection: socket.socket) -> None:
-        from http.client import HTTPResponse, IncompleteRead
+        def receive(size: int) -> bytes:
+            connection.settimeout(self.remaining())
+            return connection.recv(size)
 
-        # HTTPResponse asks its socket for nothing but a file to read from.
-        source = _Readable(connection, self.remaining)
-        with HTTPResponse(source, method="GET") as response:  # type: ignore[arg-type]
-            response.begin()
-            if source.ended:  # HTTPResponse takes the end of the connection for the end of the head
-                raise IncompleteRead(b"")
-            self.status = response.status
-            size = 0
-            while size < _BODY and (block := response.read(1 << 16)):
-                size += len(block)
-            if size < _BODY and response.length:
-                raise IncompleteRead(b"", response.length)
-
-
-class _Readable(io.RawIOBase):
-    """What a socket receives, each wait limited to what is left of the whole."""
-
-    def __init__(self, connection: socket.socket, remaining: Callable[[], float]) -> None:
-        self._connection = connection
-        self._remaining = remaining
-        self.ended = False
-        """Whether the other side has said all it had to say."""
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """The file that HTTPResponse asks a socket for."""
-        del mode
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        self._connection.settimeout(self._remaining())
-        size = self._connection.recv_into(buffer)
-        self.ended = size == 0
-        return size
+        answering = Answering(receive)
+        self.status, headers = answering.head()
+        answering.skip_body(self.status, headers, _BODY)
 
 
 @lru_cache(maxsize=2)
@@ -212,10 +182,3 @@ def _context(*, verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-@lru_cache(maxsize=1)
-def _protocol_errors() -> tuple[type[Exception], ...]:
-    from http.client import HTTPException
-
-    return (HTTPException,)

@@ -33,6 +33,13 @@ class Procfs:
             seen = self._seen[name] = self._read(name)
         return seen
 
+    def read_if_there(self, name: str) -> bytes:
+        """The content of *name* in this tick; empty where this kernel or container has no such file."""
+        try:
+            return self.read(name)
+        except FileNotFoundError:
+            return b""
+
     def forget(self) -> None:
         """Begin a new tick: read every file anew."""
         self._seen.clear()

@@ -1,7 +1,7 @@
 """The loop: asks every collector at every tick, and hands what they say to a writer.
 
-One failing collector costs its own readings and nothing else, and the data say so: `collector_up` 0. A writer that fails
-(a full disk) costs the ticks until it works again, and the data then say how many: `collector_lost_ticks_total`.
+One failing collector costs its own readings and nothing else, and the data say so: `collector_up` 0. A writer that
+fails (a full disk) costs the ticks until it works again, and the data then say how many: `collector_lost_ticks_total`.
 """
 
 from __future__ import annotations
@@ -89,7 +89,11 @@ class Source:
 
     def late(self) -> list[Reading]:
         """What has come since the tick."""
-        return self._taken(self._ask.late()) if hasattr(self._ask, "late") else []
+        try:
+            return self._taken(self._ask.late()) if hasattr(self._ask, "late") else []
+        except Failure as error:
+            self._note(error)
+            return []
 
     def wait(self) -> None:
         """Wait for what is still to come."""
@@ -158,10 +162,11 @@ class Loop:
         schedule = Schedule(every)
         end = schedule.first + duration if duration is not None else float("inf")
         while schedule.due < end - 1e-9 and self._until(schedule.due, bell):
+            now = milliseconds()
             self._skipped = schedule.skipped
-            self._keep([*self._measured(), *self._about_itself(), *self._extra()])
+            self._keep(now, [*self._measured(), *self._about_itself(), *self._extra()])
             schedule.advance()
-        self._keep(self._awaited())
+        self._keep(milliseconds(), self._late() if bell.stopped else self._awaited())
 
     def _until(self, due: float, bell: Bell) -> bool:
         """Wait, writing down what comes in between; False when told to stop."""
@@ -170,7 +175,7 @@ class Loop:
             if left <= 0:
                 return True
             if bell.wait(left):
-                self._keep(self._late())
+                self._keep(milliseconds(), self._late())
         return False
 
     def _measured(self) -> list[Reading]:
@@ -190,11 +195,11 @@ class Loop:
         yield Reading("collector_skipped_ticks_total", self._skipped)
         yield Reading("collector_lost_ticks_total", self.lost)
 
-    def _keep(self, readings: Sequence[Reading]) -> None:
+    def _keep(self, ts: int, readings: Sequence[Reading]) -> None:
         if not readings:
             return
         try:
-            self._write(time.time_ns() // 1_000_000, readings)
+            self._write(ts, readings)
         except OSError as error:
             self.lost += 1
             if self._writing:
@@ -204,3 +209,8 @@ class Loop:
             if not self._writing:
                 self._warn(f"writing again after {self.lost} lost ticks")
             self._writing = True
+
+
+def milliseconds() -> int:
+    """Now, in milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000

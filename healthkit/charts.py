@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from html import escape
 from typing import TYPE_CHECKING, Any
 
+from healthkit.display import text
 from healthkit.quantities import quantity, when
 
 if TYPE_CHECKING:
@@ -135,12 +135,12 @@ class Chart:
             y = round((y1 - self.limit) / (y1 - y0) * HEIGHT)
             shapes.append(f'<path class="limit" d="M0 {y}H{WIDTH}"/>')
             labels.append(
-                f'<span class="at" style="top:{y / HEIGHT:.0%}">limit {escape(quantity(self.limit, self.unit))}</span>'
+                f'<span class="at" style="top:{y / HEIGHT:.0%}">limit {text(quantity(self.limit, self.unit))}</span>'
             )
         for x, label in self.marks:
             place = round((x - x0) / (x1 - x0) * WIDTH)
             shapes.append(f'<path class="mark" d="M{place} 0V{HEIGHT}"/>')
-            labels.append(f'<span class="mark" style="left:{place / WIDTH:.0%}">{escape(label)}</span>')
+            labels.append(f'<span class="mark" style="left:{place / WIDTH:.0%}">{text(label)}</span>')
         labels += [
             f'<span class="y" style="top:{(y1 - y) / (y1 - y0):.1%}">{quantity(y, self.unit)}</span>'
             for y in ticks(y0, y1)
@@ -150,8 +150,8 @@ class Chart:
             for x in _days(x0, x1)
         ]
         return (
-            f'<figure class="chart" id="{escape(self.name)}"><figcaption>{escape(self.title)}</figcaption>'
-            f'<div class="plot" role="img" aria-label="{escape(self.alt)}">'
+            f'<figure class="chart" id="{text(self.name)}"><figcaption>{text(self.title)}</figcaption>'
+            f'<div class="plot" role="img" aria-label="{text(self.alt)}">'
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">{"".join(shapes)}</svg>'
             f'<div class="labels" aria-hidden="true">{"".join(labels)}</div></div></figure>'
         )
@@ -174,7 +174,7 @@ def sparkline(values: Sequence[float], *, alt: str, bounds: tuple[float, float] 
         for i, v in enumerate(values)
     ]
     return (
-        f'<svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label="{escape(alt)}">'
+        f'<svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label="{text(alt)}">'
         f'<path d="{_path(points)}"/></svg>'
     )
 

@@ -152,7 +152,7 @@ def _space(at: _Ticks) -> Series:
         sunday = (at.unix - 3 * _DAY) % (7 * _DAY) / _DAY
         used = 110e9 + 8e9 * sunday + 2e8 * at.noise()
     else:
-        used = 140e9 + 3e9 * at.noise_size * at.noise(timedelta(days=1))
+        used = 140e9 + 1e9 * at.noise_size * at.noise(timedelta(days=1))
     return series | _mount(at, "/var", total, used, files=1.2e6)
 
 
@@ -206,6 +206,7 @@ def _processes(at: _Ticks) -> Series:
         ("process_blocked_count", ""): np.floor(np.clip(at.noise() - 1, 0, 5)),
         ("process_zombie_count", ""): np.zeros(at.n),
         ("thread_count", ""): count * 3 + 40,
+        ("host_simulated", ""): np.ones(at.n),
         ("host_uptime_seconds", ""): uptime,
         ("clock_synchronised", ""): np.ones(at.n),
         ("clock_offset_seconds", ""): np.round(2e-4 * at.noise(), 6),

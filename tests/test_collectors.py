@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import psutil
 import pytest
@@ -90,7 +91,7 @@ class Tree:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
     def process(self, pid, *arguments, comm=None, parent=1, state="S", ticks=(0, 0), pages=1, files=0):
-        name = comm or os.path.basename(arguments[0])[:15]
+        name = comm or Path(arguments[0]).name[:15]
         fields = [state, parent, *[0] * 9, *ticks, *[0] * 7, 0, pages, *[0] * 20]
         self.write(f"proc/{pid}/stat", f"{pid} ({name}) ".encode() + " ".join(map(str, fields)).encode() + b"\n")
         self.write(f"proc/{pid}/cmdline", "".join(f"{item}\0" for item in arguments))
@@ -523,7 +524,7 @@ def test_a_pattern_finds_neither_us_nor_our_ancestors_nor_a_cron_shell(tree):
 
 
 def test_a_proc_that_hides_others_cannot_count(tree):
-    os.remove(f"{tree.proc}/1/stat")
+    Path(tree.proc, "1", "stat").unlink()
     with pytest.raises(PermissionError, match="hides"):
         list(program.count([Program("app", process="app")], tree.proc, own=999))
 

@@ -37,7 +37,9 @@ def test_any_name_and_number_comes_back_exactly(device, value, ts):
     assert decode(line.rstrip(b"\n"), "h") == Sample(ts, "h", "disk_used_bytes", device, value)
 
 
-@pytest.mark.parametrize("device", ["a\nb", "a,b", "100%", "%2C", "\x1b[31m", "caf\udce9", "é", '"', "\0", "/mnt/with blank", "<img src=x>"])
+@pytest.mark.parametrize(
+    "device", ["a\nb", "a,b", "100%", "%2C", "\x1b[31m", "caf\udce9", "é", '"', "\0", "/mnt/with blank", "<img src=x>"]
+)
 def test_hostile_devices_by_name(device):
     assert decode(encode(1, Reading("load1", 1.0, device)).rstrip(b"\n"), "h").device == device
 

@@ -28,8 +28,21 @@ from healthkit.schema import Reading
 from healthkit.store import journal
 from healthkit.store.journal import Journal, Torn
 
-COMMAND = [sys.executable, "-m", "healthkit.cli.resident"]
-HEAVY = {"pandas", "numpy", "pyarrow", "click", "yaml", "msgspec", "rich", "scipy", "matplotlib", "ssl", "http", "email"}
+COMMAND = [sys.executable, "-P", "-m", "healthkit.cli.resident"]
+HEAVY = {
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "click",
+    "yaml",
+    "msgspec",
+    "rich",
+    "scipy",
+    "matplotlib",
+    "ssl",
+    "http",
+    "email",
+}
 
 
 def given(home, **changes):
@@ -88,7 +101,8 @@ def test_ticks_do_not_drift_and_end_in_time(tmp_path):
 
 def test_a_sample_holds_at_least_sixty_values_none_twice(tmp_path):
     assert run(given(tmp_path, **{"for": 0.3})).returncode == 0
-    last = [item for item in samples(tmp_path) if item.ts == ticks(tmp_path)[-1]]
+    newest = ticks(tmp_path)[-1]
+    last = [item for item in samples(tmp_path) if item.ts == newest]
     assert len({(item.metric, item.device) for item in last}) == len(last) >= 60
 
 
@@ -143,7 +157,11 @@ def test_a_second_one_is_refused_and_told_who_holds_the_lock_while_one_shot_runs
 
 def test_it_loads_nothing_heavy_and_stays_small(tmp_path):
     done = run(given(tmp_path, **{"for": 0.1}), [sys.executable, "-X", "importtime", *COMMAND[1:]])
-    loaded = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines() if line.startswith("import time:")}
+    loaded = {
+        line.split("|")[-1].strip().split(".")[0]
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
     assert "psutil" in loaded
     assert loaded & HEAVY == set()
     with running(given(tmp_path)) as process:
@@ -156,7 +174,9 @@ def test_probes_come_between_ticks_and_never_delay_one(tmp_path):
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        services = [{"name": "silent", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/", "timeout": 0.5, "expect": None}]
+        services = [
+            {"name": "silent", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/", "timeout": 0.5, "expect": None}
+        ]
         with running(given(tmp_path, every=0.1, services=services)) as process:
             until(lambda: len(ticks(tmp_path, "http_up")) >= 3)
             memory = psutil.Process(process.pid).memory_info().rss
@@ -176,7 +196,7 @@ DRIVER = """
 
 
 def driver(text, **names):
-    return [sys.executable, "-c", textwrap.dedent(DRIVER) + textwrap.dedent(text).format(**names)]
+    return [sys.executable, "-P", "-c", textwrap.dedent(DRIVER) + textwrap.dedent(text).format(**names)]
 
 
 BROKEN = '''
@@ -266,7 +286,13 @@ def test_a_full_disk_loses_ticks_counts_them_and_does_not_end_the_loop(small_dis
         time.sleep(1.5)
         assert len(ticks(inside)) < len(full) + 8
         (inside / ballast.name).unlink()
-        lost = until(lambda: [i.value for i in samples(inside) if not isinstance(i, Torn) and i.metric == "collector_lost_ticks_total" and i.value])
+        lost = until(
+            lambda: [
+                i.value
+                for i in samples(inside)
+                if not isinstance(i, Torn) and i.metric == "collector_lost_ticks_total" and i.value
+            ]
+        )
         after = samples(inside)
         said = finish(process)
     assert process.returncode == 1, "readings were lost"
@@ -312,7 +338,11 @@ def test_old_journals_are_compacted_once_at_the_start_beside_the_loop(tmp_path):
     yesterday = datetime.now(UTC) - timedelta(days=1)
     with Journal(tmp_path / "home", "h") as old:
         old.append(int(yesterday.timestamp() * 1000), [Reading("load1", 1.0)])
-    command = [sys.executable, "-c", f"import os, pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).open('a').write(f'{{os.getpid()}} {{os.getsid(0)}}\\n')"]
+    command = [
+        sys.executable,
+        "-c",
+        f"import os, pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).open('a').write(f'{{os.getpid()}} {{os.getsid(0)}}\\n')",
+    ]
     with running(given(tmp_path / "home", compact=command)) as process:
         until(lambda: ticks(tmp_path / "home", "compaction_up"), 20)
         finish(process)
@@ -416,7 +446,7 @@ def test_settings_are_json_and_hold_what_the_configuration_says(tmp_path):
     assert found["every"] == 60
     assert found["services"] == [{"name": "site", "url": "https://example.org/", "timeout": 2, "expect": 204}]
     assert found["programs"] == [{"name": "daemon", "process": "appd"}]
-    assert found["compact"][1:] == ["-m", "healthkit", "store", "compact", "--home", str(tmp_path)]
+    assert found["compact"][1:] == ["-P", "-m", "healthkit", "store", "compact", "--home", str(tmp_path)]
 
 
 def test_becoming_the_process_hands_the_settings_over(tmp_path):
@@ -438,3 +468,20 @@ def test_a_home_that_cannot_be_written_is_a_failure_with_a_reason(tmp_path):
     done = run(given(tmp_path, **{"for": 0.1}))
     assert done.returncode == 1
     assert "cannot write" in done.stderr
+
+
+def test_a_tick_is_stamped_with_its_start_and_at_full_seconds(tmp_path):
+    assert run(given(tmp_path, every=1, **{"for": 2})).returncode == 0
+    assert all(ts % 1000 < 100 for ts in ticks(tmp_path))
+
+
+@pytest.mark.parametrize("every", [0, -1, 100_000])
+def test_an_interval_that_cannot_be_is_a_usage_error(tmp_path, every):
+    assert run(given(tmp_path, every=every)).returncode == 64
+
+
+def test_nothing_is_imported_from_the_folder_it_is_started_in(tmp_path):
+    (tmp_path / "psutil.py").write_text("raise SystemExit('imported')")
+    command = driver("resident.become(json.loads({settings!r}))", settings=given(tmp_path, **{"for": 0.1}))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")

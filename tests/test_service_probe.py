@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
+import contextlib
+import datetime as dt
 import socket
 import ssl
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthkit.collectors import probes, service
+from healthkit.collectors.answers import Answering, BadAnswer
 from healthkit.collectors.certificates import not_after
 from healthkit.collectors.probes import Endpoint, probe
 
@@ -40,7 +43,9 @@ class Server:
 
     def _serve(self, connection):
         try:
-            with connection if self._context is None else self._context.wrap_socket(connection, server_side=True) as peer:
+            with (
+                connection if self._context is None else self._context.wrap_socket(connection, server_side=True) as peer
+            ):
                 request = b""
                 while b"\r\n\r\n" not in request:
                     block = peer.recv(1 << 16)
@@ -58,7 +63,7 @@ class Server:
         self._thread.join()
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(handle, context=None):
     server = Server(handle, context)
     try:
@@ -171,7 +176,10 @@ BROKEN = {
     "body cut short": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
     "chunk cut short": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf",
     "endless header": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000,
-    "hundreds of headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n",
+    "endless headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+    "no length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nok",
+    "no chunk length": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    "only 100": b"HTTP/1.1 100 Continue\r\n\r\n",
 }
 
 
@@ -187,6 +195,9 @@ def test_half_an_answer_is_none(answer):
 WHOLE = {
     "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     "until the end": b"HTTP/1.0 200 OK\r\n\r\nok",
+    "chunks with extensions": b"HTTP/1.1 200 OK\r\nTRANSFER-encoding:Chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+    "no words after the status": b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+    "bare line feeds": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
     "after 100": b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
 }
 
@@ -195,6 +206,25 @@ WHOLE = {
 def test_all_framings_of_a_body(answer):
     with serving(saying(answer)) as server:
         assert ask(server).up
+
+
+@pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE)
+def test_an_answer_in_single_bytes_is_the_same_answer(answer):
+    bytes_left = list(answer)
+    answering = Answering(lambda _: bytes([bytes_left.pop(0)]) if bytes_left else b"")
+    status, headers = answering.head()
+    answering.skip_body(status, headers, 1 << 20)
+    assert status == 200
+
+
+@given(noise=st.binary(max_size=200), head=st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", *WHOLE.values()]))
+def test_noise_is_refused_or_read_never_a_crash(noise, head):
+    blocks = [head + noise]
+    answering = Answering(lambda _: blocks.pop() if blocks else b"")
+    with contextlib.suppress(BadAnswer):
+        status, headers = answering.head()
+        assert 200 <= status < 1000
+        answering.skip_body(status, headers, 100)
 
 
 def test_an_endless_body_is_read_to_a_megabyte():
@@ -218,7 +248,9 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch):
         assert ask(server).up
 
 
-@pytest.mark.parametrize("url", ["ftp://x/", "http:///path", "localhost:80", "http://127.0.0.1:99999/", "http://[::1/", "http://a..b/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x/", "http:///path", "localhost:80", "http://127.0.0.1:99999/", "http://[::1/", "http://a..b/"]
+)
 def test_a_bad_url_is_down_with_a_reason(url):
     answer = probe(Endpoint("s", url, 1.0))
     assert not answer.up
@@ -237,9 +269,9 @@ def trusted(tmp_path, monkeypatch):
 
 
 def secured(authority, days, host="localhost"):
-    now = datetime.datetime.now(datetime.UTC)
-    end = now + datetime.timedelta(days=days)
-    certificate = authority.issue_cert(host, not_before=min(now, end) - datetime.timedelta(days=1), not_after=end)
+    now = dt.datetime.now(dt.UTC)
+    end = now + dt.timedelta(days=days)
+    certificate = authority.issue_cert(host, not_before=min(now, end) - dt.timedelta(days=1), not_after=end)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
@@ -271,7 +303,7 @@ def test_the_end_of_a_certificate_equals_that_of_cryptography(trusted):
     from cryptography.hazmat.primitives.serialization import Encoding
 
     for year in (2049, 2050, 2150):  # UTCTime ends in 2049
-        end = datetime.datetime(year, 6, 1, 12, 30, 15, tzinfo=datetime.UTC)
+        end = dt.datetime(year, 6, 1, 12, 30, 15, tzinfo=dt.UTC)
         pem = trusted.issue_cert("x.example", not_after=end).cert_chain_pems[0].bytes()
         certificate = x509.load_pem_x509_certificate(pem)
         assert not_after(certificate.public_bytes(Encoding.DER)) == certificate.not_valid_after_utc == end

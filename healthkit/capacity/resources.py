@@ -44,7 +44,7 @@ class Histories(NamedTuple):
 
 
 def daily(rollup: pd.DataFrame, start: datetime) -> Histories:
-    """The daily values in a rollup, of whole days before *start*.
+    """The daily values in a rollup, of whole days before *start*; a series that began since has none.
 
     Raises:
         ParameterError: A column is missing.
@@ -56,7 +56,7 @@ def daily(rollup: pd.DataFrame, start: datetime) -> Histories:
     if missing:
         raise ParameterError(f"not a rollup: column {', '.join(sorted(missing))} is missing")
     of = {resource.metric: resource for resource in RESOURCES}
-    part = rollup[rollup["metric"].isin(of) & (rollup["n"] > 0) & (rollup["date"] < pd.Timestamp(start))]
+    part = rollup[rollup["metric"].isin(of) & (rollup["n"] > 0)]
     if part.empty:
         return Histories([], np.empty((0, 1)))
     names = part[["host", "device", "metric"]].astype(str)
@@ -64,6 +64,8 @@ def daily(rollup: pd.DataFrame, start: datetime) -> Histories:
     day = (pd.Timestamp(start) - part["date"]).dt.days.to_numpy()
     percentile = np.array([of[name].how == "p95" for name in names["metric"]])
     p95 = np.array([grid[19] for grid in part["q"]], dtype=float)
-    past = np.full((len(unique), int(day.max())), np.nan)
-    past[code, -day] = np.where(percentile, p95, part["max"].to_numpy(dtype=float))
+    values = np.where(percentile, p95, part["max"].to_numpy(dtype=float))
+    whole = day > 0  # a series of which there is only today has a row, and no values
+    past = np.full((len(unique), max(int(day.max()), 1)), np.nan)
+    past[code[whole], -day[whole]] = values[whole]
     return Histories([(host, device, of[metric]) for host, device, metric in unique], past)

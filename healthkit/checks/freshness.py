@@ -26,7 +26,7 @@ HINT = "See whether the collector runs (systemctl status healthkit-collect) and 
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Age against `collect.every`; gaps as time without a tick beyond three intervals."""
+    """Age against `collect.every`; gaps as time without a tick beyond three intervals, its own or the configured."""
     ticks = context.samples["ts"]
     ticks = ticks[(ticks > context.now - RECENT) & (ticks <= context.now)].drop_duplicates().sort_values()
     if ticks.empty:
@@ -47,8 +47,9 @@ def check(context: Context) -> Iterator[Finding]:
         hint=HINT if severity.exit_code else "",
         ts=newest,
     )
-    usual = timedelta(seconds=3 * float(context.config.collect.every))
     apart = ticks.diff().iloc[1:]
+    rhythm = float(apart.dt.total_seconds().median()) if len(apart) else 0.0  # cron may ask less often than configured
+    usual = timedelta(seconds=3 * max(rhythm, float(context.config.collect.every)))
     missing = sum(apart[apart > usual] - usual / 3, timedelta())
     span = ticks.iloc[-1] - ticks.iloc[0]
     share = float(missing / span) if span else 0.0

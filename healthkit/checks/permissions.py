@@ -89,6 +89,8 @@ def _walk(context: Context, folder: Path) -> _Seen:
         for path in (parent, *(os.path.join(parent, name) for name in names)):  # noqa: PTH118 - a Path for each of 10^5 files costs seconds
             try:
                 _look(seen, path)
+            except FileNotFoundError:  # removed while we looked
+                continue
             except OSError:
                 seen.closed.append(printable(path))
     return seen

@@ -6,17 +6,13 @@ refused connection has no response time; a script whose path contains the servic
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
 
 import psutil
 
 from healthkit.checks._context import judge, not_applicable
+from healthkit.checks._probes import Probe
 from healthkit.findings import Finding, Severity
 from healthkit.quantities import quantity
 
@@ -26,27 +22,30 @@ if TYPE_CHECKING:
 
 COMPONENT = "availability"
 REQUIRED = True
+LOCAL = False
 CAP = 59
 
 FAILED = (0.01, 0.10)
 """Share of failed probes in 24 hours: warning, critical."""
-_BODY = 1 << 20
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Ask every service now, all at the same time, and judge the last 24 hours of samples."""
+    if not context.local:
+        yield from _by_samples(context)
+        return
     services = context.config.services
     if not services:
         hint = "Name what runs here under `services:` in healthkit.yaml."
         yield not_applicable("services", "services", "no service is configured", hint=hint)
         return
-    probes = {service.name: _Probe(service) for service in services if service.url}
+    probes = {service.name: Probe(service) for service in services if service.url}
     for probe in probes.values():
         probe.start()
     for service in services:
         if service.name in probes:
             yield _answer(context, service, probes[service.name])
-            yield from _last_day(context, service)
+            yield from _last_day(context, service.name)
         if service.unit or service.process:
             yield _running(context, service)
         if not (service.url or service.unit or service.process):
@@ -54,44 +53,17 @@ def check(context: Context) -> Iterator[Finding]:
             yield Finding("services", Severity.UNKNOWN, service.name, message, hint="Add one of them to the service.")
 
 
-@dataclass
-class _Answered:
-    status: int | None
-    seconds: float | None
-    """None without an answer: a refused connection is not a fast one."""
-    error: str
+def _by_samples(context: Context) -> Iterator[Finding]:
+    """Of another host: every service that was ever probed there, as far as the history reaches."""
+    history = context.history
+    probed = set(context.window("http_up")["device"]) | set(history[history["metric"] == "http_up"]["device"])
+    if not probed:
+        yield not_applicable("services", "services", f"no service of {context.subject_host} is probed")
+    for name in sorted(probed):
+        yield from _last_day(context, str(name))
 
 
-class _Probe(threading.Thread):
-    """One request with a limit on its whole duration, which a socket's own time-out is not."""
-
-    def __init__(self, service: Service) -> None:
-        super().__init__(name=f"probe-{service.name}", daemon=True)
-        self._service = service
-        self.answered: _Answered | None = None
-
-    def run(self) -> None:
-        service, began = self._service, time.monotonic()
-        request = Request(service.url or "", headers={"User-Agent": "healthkit"})  # noqa: S310 - from the configuration
-        opener = build_opener(ProxyHandler({}))  # the service itself is asked, not a proxy's opinion of it
-        try:
-            with opener.open(request, timeout=float(service.timeout)) as response:
-                response.read(_BODY)
-                status = response.status
-        except HTTPError as error:
-            error.close()
-            status = error.code
-        except (OSError, ValueError) as error:
-            self.answered = _Answered(None, None, str(getattr(error, "reason", error)) or type(error).__name__)
-            return
-        self.answered = _Answered(status, time.monotonic() - began, "")
-
-    def wait(self, seconds: float) -> _Answered:
-        self.join(seconds)
-        return self.answered or _Answered(None, None, f"no complete answer within {seconds:.1f} s")
-
-
-def _answer(context: Context, service: Service, probe: _Probe) -> Finding:
+def _answer(context: Context, service: Service, probe: Probe) -> Finding:
     """Whether it answers now, and with what."""
     answered = probe.wait(min(float(service.timeout), max(context.remaining - 0.5, 0.1)))
     expected = service.expect
@@ -116,18 +88,18 @@ def _answer(context: Context, service: Service, probe: _Probe) -> Finding:
     )
 
 
-def _last_day(context: Context, service: Service) -> Iterator[Finding]:
+def _last_day(context: Context, name: str) -> Iterator[Finding]:
     """Share of failed probes, and the 95th percentile of the response times, over the last 24 hours."""
-    up = context.window("http_up", device=service.name)
-    if service.name not in context.latest("http_up"):
-        yield context.unmeasured("services", f"{service.name}: last 24 hours", "http_up")
+    up = context.window("http_up", device=name)
+    if name not in context.latest("http_up"):
+        yield context.unmeasured("services", f"{name}: last 24 hours", "http_up")
         return
     failed = 1 - float(up["value"].mean())
     severity = judge(failed, *FAILED)
     yield Finding(
         "services",
         severity,
-        f"{service.name}: last 24 hours",
+        f"{name}: last 24 hours",
         f"{quantity(1 - failed, 'ratio')} of {len(up)} probes succeeded",
         value=1 - failed,
         unit="ratio",
@@ -140,10 +112,10 @@ def _last_day(context: Context, service: Service) -> Iterator[Finding]:
         },
         hint="See when: healthkit show trend http_up." if severity.exit_code else "",
     )
-    seconds = context.window("http_response_seconds", device=service.name)["value"]
+    seconds = context.window("http_response_seconds", device=name)["value"]
     if seconds.empty:
         message = "no probe was answered, so there is no response time"
-        yield Finding("services", Severity.UNKNOWN, f"{service.name}: response time", message)
+        yield Finding("services", Severity.UNKNOWN, f"{name}: response time", message)
         return
     p95 = float(seconds.quantile(0.95))  # between the values that were seen: 7 of them give no more than their largest
     limit = context.config.limits.response_seconds
@@ -151,7 +123,7 @@ def _last_day(context: Context, service: Service) -> Iterator[Finding]:
     yield Finding(
         "services",
         severity,
-        f"{service.name}: response time",
+        f"{name}: response time",
         f"95th percentile {quantity(p95, 'seconds')} of {len(seconds)} answers; the limit is {quantity(limit, 'seconds')}",
         value=p95,
         unit="seconds",

@@ -25,7 +25,7 @@ from healthkit.collectors.children import Compaction
 from healthkit.collectors.probes import Endpoint
 from healthkit.collectors.procfs import Procfs
 from healthkit.collectors.program import Program
-from healthkit.collectors.resident import Loop, Source
+from healthkit.collectors.resident import Loop, Source, milliseconds
 from healthkit.collectors.worlds import World
 from healthkit.errors import HealthkitError, ParameterError, StoreError
 from healthkit.store.journal import Journal, journal_path, parse_path
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 Settings = dict[str, Any]
 _SETTLED = 60
-"""Seconds after midnight UTC before yesterday counts as complete: another process may still be writing its last tick."""
+"""Seconds after midnight UTC before yesterday counts as complete: another process may be writing its last tick."""
+_LONGEST = 86400
+_PYTHON = (sys.executable, "-P")
+"""A service may be started in a folder that anybody can write to: nothing is imported from there."""
 
 
 class Busy(StoreError):  # noqa: N818 - reads as the sentence it is
@@ -75,7 +78,7 @@ def _compaction(home: Path) -> list[str] | None:
     """The command that compacts; None on a host that only collects, where another one does it."""
     if find_spec("pyarrow") is None:
         return None
-    return [sys.executable, "-m", "healthkit", "store", "compact", "--home", str(home)]
+    return [*_PYTHON, "-m", "healthkit", "store", "compact", "--home", str(home)]
 
 
 def become(settings: Settings) -> NoReturn:
@@ -83,10 +86,11 @@ def become(settings: Settings) -> NoReturn:
     fd = os.memfd_create("settings")
     os.write(fd, json.dumps(settings).encode())
     os.lseek(fd, 0, os.SEEK_SET)
-    os.dup2(fd, sys.stdin.fileno() if sys.stdin else 0)
+    os.dup2(fd, 0)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "healthkit.cli.resident"])  # noqa: S606 - our own interpreter, no shell
+    command = [*_PYTHON, "-m", "healthkit.cli.resident"]
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, and no shell
 
 
 def sample(settings: Settings) -> tuple[int, list[Reading]]:
@@ -99,7 +103,7 @@ def sample(settings: Settings) -> tuple[int, list[Reading]]:
     """
     with _world(settings) as world, Journal(Path(settings["home"]), settings["host"]) as journal:
         readings = Loop(_sources(settings, world), world, journal.append, warn).once()
-        ts = time.time_ns() // 1_000_000
+        ts = milliseconds()
         journal.append(ts, readings)
         return ts, readings
 
@@ -112,15 +116,18 @@ def reside(settings: Settings, bell: Bell, *, journal: type[Journal] = Journal) 
 
     Raises:
         Busy: Another resident collector does so already.
+        ParameterError: An interval or a collector that cannot be.
         OSError: The folder of the journal cannot be made.
     """
-    home, host = Path(settings["home"]), settings["host"]
+    home, host, every = Path(settings["home"]), settings["host"], settings["every"]
+    if not 0 < every < _LONGEST:
+        raise ParameterError(f"cannot collect every {every:g} s: give more than 0 and less than a day")
     folder = journal_path(home, host, datetime.now(UTC).date()).parent
     with locked(folder, host), _world(settings, bell.ring) as world, journal(home, host) as target:
         command = settings.get("compact")
         compaction = Compaction(command, lambda: _is_compaction_due(folder), warn) if command else tuple
         loop = Loop(_sources(settings, world), world, target.append, warn, extra=compaction)
-        loop.run(settings["every"], bell, duration=settings.get("for"))
+        loop.run(every, bell, duration=settings.get("for"))
     return 1 if loop.lost else 0
 
 

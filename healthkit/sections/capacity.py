@@ -25,7 +25,8 @@ PAST_DAYS = 90
 def capacity(review: Review, *, most: int = 15) -> Section:
     """Resources that reach their limit or might, then what could not be told; at most *most* rows each."""
     plan = review.capacity
-    near = [row for row in plan.rows if row.state in ("over", "reaches") or row.days_lower is not None]
+    soon = review.config.limits.days_to_full
+    near = [row for row in plan.rows if row.state in ("over", "reaches") or (row.days_lower or math.inf) <= soon]
     unknown = [row for row in plan.rows if row.state == "unknown"]
     far = len(plan.rows) - len(near) - len(unknown)
     charts = tuple(_fan(plan, plan.rows.index(row)) for row in near[:CHARTS] if row.state != "unknown")
@@ -55,17 +56,17 @@ def capacity(review: Review, *, most: int = 15) -> Section:
 def _table(rows: list[CapacityRow], plan: Capacity) -> str:
     cells = [
         (
-            display.text(row.host),
+            display.host(row.host),
             f'<span title="{display.text(row.metric)}">{display.text(title(row.metric))}</span> {display.text(row.device)}',
+            _when(row, plan),
+            "now" if row.state == "over" else f"{row.days:.0f}" if row.days is not None else "not expected",
             quantity(row.value, row.unit),
             quantity(row.limit, row.unit),
-            "now" if row.state == "over" else f"{row.days:.0f}" if row.days is not None else "not expected",
-            _when(row, plan),
         )
         for row in rows
     ]
-    heads = ["Host", "Resource", "Now", "Limit", "Days", "Date, and 80 % interval"]
-    return display.table(heads, cells, numeric=(2, 3, 4), caption="Days until full, soonest first")
+    heads = ["Host", "Resource", "Reaches its limit", "Days", "Now", "Limit"]
+    return display.table(heads, cells, numeric=(3, 4, 5), caption="Days until full, soonest first")
 
 
 def _when(row: CapacityRow, plan: Capacity) -> str:
@@ -77,8 +78,8 @@ def _when(row: CapacityRow, plan: Capacity) -> str:
             return f"after {when(row.start + timedelta(days=row.horizon), now=plan.start)}"
         return when(row.start + timedelta(days=max(math.ceil(days), 1) - 1), now=plan.start)
 
-    middle = f"<b>{day(row.days)}</b>, " if row.days is not None else ""
-    return f"{middle}{day(row.days_lower)} to {day(row.days_upper)}"
+    middle = f"<b>{day(row.days)}</b><br>" if row.days is not None else "not expected, but may<br>"
+    return f'{middle}<span class="muted">{day(row.days_lower)} to {day(row.days_upper)}</span>'
 
 
 def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
@@ -107,7 +108,8 @@ def _fan(plan: Capacity, index: int) -> Chart:
         for level in (95, 80)
     )
     name = f"fan-{row.host}-{row.metric}-{row.device}".replace(" ", "-")
-    return Chart(name, f"{row.subject}: {title(row.metric).lower()}", row.unit, lines, row.sentence, bands, row.limit)
+    heading = f"{row.subject}: {title(row.metric).lower()}" if row.device else row.subject
+    return Chart(name, heading, row.unit, lines, row.sentence, bands, row.limit)
 
 
 def _seconds(index: pd.Index[Any]) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ CRC-32 of the rows, which `verify` computes again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -109,7 +109,7 @@ def read_facts(place: Place, path: str) -> dict[str, Any]:
     return facts
 
 
-def read_groups(place: Place, path: str) -> Iterable[pa.Table]:
+def read_groups(place: Place, path: str, schema: pa.Schema) -> Iterator[pa.Table]:
     """The row groups of a file, one after the other.
 
     Raises:
@@ -121,7 +121,7 @@ def read_groups(place: Place, path: str) -> Iterable[pa.Table]:
             path, filesystem=place.filesystem, read_dictionary=list(NAMES), page_checksum_verification=True
         ) as file:
             for number in range(file.num_row_groups):
-                yield file.read_row_group(number)
+                yield _sound(file.read_row_group(number, columns=schema.names).cast(schema))
     except FileNotFoundError:
         raise
     except DAMAGE as error:
@@ -143,13 +143,26 @@ def scan(
     try:
         fragments = [_FORMAT.make_fragment(path, filesystem=place.filesystem) for path in paths]
         dataset = ds.FileSystemDataset(fragments, schema, _FORMAT, place.filesystem)
-        return dataset.to_table(columns, filter=condition)
+        return _sound(dataset.to_table(columns, filter=condition))
     except FileNotFoundError:
         raise
     except DAMAGE as error:
         for path in paths if len(paths) > 1 else ():
             scan(place, [path], schema, condition, columns=columns)  # finds the one and names it
         raise StoreError(f"{paths[0]}: damaged: {_first_line(error)}") from error
+
+
+def _sound(table: pa.Table) -> pa.Table:
+    """The table, if no value is missing and no name points nowhere: what a flipped bit outside of the pages can do.
+
+    Raises:
+        ValueError: It is not.
+    """
+    table.validate(full=True)
+    empty = [name for name in table.column_names if table[name].null_count]
+    if empty:
+        raise ValueError(f"{', '.join(empty)}: values are missing")
+    return table
 
 
 def _first_line(error: Exception) -> str:

@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 from healthkit.store.layout import PartFile, Place, daily_files, daily_path
 from healthkit.store.parquet_files import scan, write_parquet
 from healthkit.store.rollup import QUANTILES, ROLLUP_COLUMNS, as_rows
-from healthkit.store.tables import NAMES, milliseconds, to_categorical
+from healthkit.store.tables import NAMES, milliseconds, to_categorical, to_dictionary
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _NUMBERS = ("coverage", "min", "max", "mean", "last")
@@ -131,10 +131,7 @@ def _concat(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def _to_table(rows: pd.DataFrame) -> pa.Table:
     grid = np.stack(rows["q"].to_list()) if len(rows) else np.empty((0, len(QUANTILES)))
     columns = [pa.array(rows["date"].dt.date, pa.date32())]
-    for name in NAMES:
-        column = rows[name].cat.remove_unused_categories()
-        names = pa.array(list(column.cat.categories), pa.string())
-        columns.append(pa.DictionaryArray.from_arrays(pa.array(column.cat.codes.to_numpy(), pa.int32()), names))
+    columns.extend(to_dictionary(rows[name]) for name in NAMES)
     columns.append(pa.array(rows["n"].to_numpy(), pa.int32()))
     columns.extend(pa.array(rows[name].to_numpy(), pa.float64(), from_pandas=False) for name in _NUMBERS)
     columns.append(pa.FixedSizeListArray.from_arrays(pa.array(grid.ravel(), from_pandas=False), len(QUANTILES)))

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.frequencies import to_offset
 
 from healthkit import schema
 from healthkit.errors import NotEnoughData, ParameterError
@@ -94,9 +95,9 @@ def _step(every: str | timedelta) -> pd.Timedelta:
 
 
 def _frequency(step: pd.Timedelta) -> str:
-    """As pandas writes it: a whole number of days is one of days, not of hours."""
+    """As pandas names it: a whole number of days is one of days, not of hours."""
     days, rest = divmod(step, pd.Timedelta(days=1))
-    return f"{step // pd.Timedelta(1, 'ms')}ms" if rest else f"{days}D"
+    return to_offset(step).freqstr if rest else f"{days}D"
 
 
 def _of_samples(values: pd.Series, bucket: np.ndarray, how: str) -> pd.Series:

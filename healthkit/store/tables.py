@@ -152,12 +152,20 @@ def from_codes(codes: np.ndarray, names: list[str]) -> pd.Categorical:
 def to_table(frame: pd.DataFrame) -> pa.Table:
     """A frame of samples as an Arrow table with `SCHEMA`."""
     columns = [pa.array(milliseconds(frame["ts"]), pa.int64()).cast(_TS)]
-    for name in NAMES:
-        column = frame[name].cat.remove_unused_categories()
-        names = pa.array(list(column.cat.categories), pa.string())
-        columns.append(pa.DictionaryArray.from_arrays(pa.array(column.cat.codes.to_numpy(), pa.int32()), names))
+    columns.extend(to_dictionary(frame[name]) for name in NAMES)
     columns.append(pa.array(frame["value"].to_numpy(), pa.float64(), from_pandas=False))
     return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def to_dictionary(column: pd.Series) -> pa.DictionaryArray:
+    """A categorical column for Arrow, with the names that occur."""
+    codes = column.cat.codes.to_numpy()
+    names = list(column.cat.categories)
+    used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+    if len(used) < len(names):
+        codes = np.searchsorted(used, codes)
+    names = [names[at] for at in used]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names, pa.string()))
 
 
 def milliseconds(ts: pd.Series) -> np.ndarray:

@@ -62,7 +62,7 @@ def raw_problem(place: Place, part: PartFile) -> Finding | None:
     try:
         facts = read_facts(place, part.path)
         rows, crc, previous = 0, 0, ""
-        for table in read_groups(place, part.path):
+        for table in read_groups(place, part.path, SAMPLE_SCHEMA):
             samples = to_frame(table)
             problem = _misfit(samples, part, previous)
             if problem:
@@ -93,7 +93,7 @@ def missing_rollups(place: Place, raw: list[PartFile], daily: list[PartFile]) ->
     Raises:
         StoreError: A file is damaged.
     """
-    table = scan(place, [part.path for part in daily], ROLLUP_SCHEMA, columns=["date", "host"])
+    table = scan(place, [part.path for part in daily], ROLLUP_SCHEMA, columns=["date", "host"]).unify_dictionaries()
     pairs = table.group_by(["date", "host"]).aggregate([])
     known = set(zip(pairs["date"].to_pylist(), pairs["host"].to_pylist(), strict=True))
     missing: dict[str, list[date]] = {}

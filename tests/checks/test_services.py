@@ -196,6 +196,37 @@ def test_a_zombie_does_not_run(ask, tmp_path):
         assert process(ask("services", services=(Service(name="web", process="short-lived"),))).severity is CRITICAL
 
 
+@pytest.mark.parametrize(
+    ("said", "severity"),
+    [
+        ("LoadState=loaded\nActiveState=active\nSubState=running", OK),
+        ("LoadState=loaded\nActiveState=failed\nSubState=failed", CRITICAL),
+        ("LoadState=loaded\nActiveState=inactive\nSubState=dead", CRITICAL),
+        ("LoadState=loaded\nActiveState=activating\nSubState=auto-restart", WARNING),
+        ("LoadState=not-found\nActiveState=inactive\nSubState=dead", UNKNOWN),
+    ],
+)
+def test_what_systemd_says_of_a_unit(ask, tmp_path, monkeypatch, said, severity):
+    """The answers of `systemctl show`, by a stand-in for the program: a unit that is not known is not a stopped one."""
+    program = tmp_path / "bin/systemctl"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    (finding,) = ask("services", services=(Service(name="web", unit="web"),))
+    assert finding.severity is severity
+
+
+def test_where_systemd_is_not_in_charge_the_process_tells(ask, tmp_path, monkeypatch):
+    program = tmp_path / "bin/systemctl"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'System has not been booted with systemd' >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    (finding,) = ask("services", services=(Service(name="web", unit="web", process="no-such-process"),))
+    assert (finding.subject, finding.severity) == ("web: process", CRITICAL)
+
+
 def test_a_unit_that_systemd_cannot_tell_of_is_unknown(ask):
     (finding,) = ask("services", services=(Service(name="web", unit="no-such-unit-anywhere"),))
     assert finding.severity is UNKNOWN

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -32,20 +34,21 @@ def judge(tmp_path, monkeypatch):
     environment = tmp_path / "app/.venv/lib/python3.11/site-packages"
     environment.mkdir(parents=True)
 
-    def judge(output, code=0, *, application=None, security=None):
+    def judge(output, code=0, *, application=None, security=None, seconds=0.0, deadline=8.0, days=0.0):
         folder = tmp_path / "bin"
         folder.mkdir(exist_ok=True)
         program = folder / "pip-audit"
         text = output if isinstance(output, str) else json.dumps(output)
         program.write_text(
-            f"#!{sys.executable}\nimport sys\nprint({text!r})\nprint('No known', file=sys.stderr)\nsys.exit({code})\n"
+            f"#!{sys.executable}\nimport sys, time\ntime.sleep({seconds})\nprint({text!r})\nprint('No known', file=sys.stderr)\nsys.exit({code})\n"
         )
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
         config = Config(
             application=application or Application(directory=str(tmp_path / "app")), security=security or Security()
         )
-        return check(tmp_path / "home", config=config, names=["vulnerabilities"])
+        now = datetime.now(UTC) + timedelta(days=days)
+        return check(tmp_path / "home", config=config, names=["vulnerabilities"], deadline=deadline, now=now)
 
     return judge
 
@@ -67,7 +70,7 @@ def test_skipped_packages_are_unknown(judge):
     """D01: behind a mirror every package is skipped, and `No known vulnerabilities found` is printed with exit 0."""
     found = judge({"dependencies": [SKIPPED, SKIPPED | {"name": "other"}], "fixes": []})
     assert {finding.severity for finding in found} == {UNKNOWN}
-    found = judge({"dependencies": [CLEAN, SKIPPED], "fixes": []})
+    found = judge({"dependencies": [CLEAN, SKIPPED], "fixes": []}, days=1)
     assert [finding.severity for finding in found] == [UNKNOWN, OK]
     assert found[0].evidence["skipped"] == {"own-thing": SKIPPED["skip_reason"]}
 
@@ -91,3 +94,38 @@ def test_without_pip_audit_it_is_unknown_with_what_to_install(tmp_path, monkeypa
     (finding,) = check(tmp_path, config=Config(), names=["vulnerabilities"])
     assert finding.severity is UNKNOWN
     assert finding.hint == "Install pip-audit."
+
+
+def test_its_answer_is_kept_for_a_day_and_borne_for_a_week(judge):
+    """D25: a stale result is told by its age, and kept in the home instead of under a name in /tmp."""
+    judge({"dependencies": [VULNERABLE], "fixes": []})
+    (kept,) = judge("offline", code=1)
+    assert kept.severity is CRITICAL
+    (old,) = judge("offline", code=1, days=6)
+    assert old.severity is CRITICAL
+    assert old.ts < datetime.now(UTC) + timedelta(minutes=1)
+    (stale,) = judge("offline", code=1, days=9)
+    assert stale.severity is UNKNOWN
+
+
+def test_a_new_package_makes_the_kept_answer_worthless(judge, tmp_path):
+    judge({"dependencies": [CLEAN], "fixes": []})
+    packages = tmp_path / "app/.venv/lib/python3.11/site-packages"
+    (packages / "jinja2").mkdir()
+    os.utime(packages, (1, 1))
+    (finding,) = judge("offline", code=1)
+    assert finding.severity is UNKNOWN
+
+
+def test_a_slow_audit_is_unknown_in_time(judge):
+    (finding,) = judge({"dependencies": [CLEAN]}, seconds=30, deadline=1.0)
+    assert finding.severity is UNKNOWN
+    assert "security_review" in finding.hint or "by hand" in finding.hint
+
+
+def test_a_damaged_memory_is_forgotten(judge, tmp_path):
+    kept = tmp_path / "home/cache/pip-audit.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("[{")
+    (finding,) = judge({"dependencies": [CLEAN], "fixes": []})
+    assert finding.severity is OK

@@ -1,31 +1,19 @@
-"""The health score: 0 to 100, a lower bound, with its coverage and every lost point as a line.
-
-Every check belongs to a component and has a weight in it; its worst subject decides. A warning loses half of the
-check's points, a critical finding all of them, and so does an unknown: the score is what can be promised, not what may
-be hoped. Checks and components with nothing to look at drop out, their points go to the others. Caps hold on top of
-that; an unknown answer holds the lowest cap that its check could have set, so that not looking never pays.
-docs/score.md tells the whole of it.
-"""
+"""From findings to points."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
 
 from healthkit import checks
 from healthkit.checks import Question, applicable
 from healthkit.config import Weights
 from healthkit.findings import Finding, Findings, Severity
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-State = Literal["healthy", "attention", "critical", "unknown"]
+from healthkit.scores.results import Component, Deduction, HealthScore, State
 
 LOSS = {Severity.OK: 0.0, Severity.INFO: 0.0, Severity.WARNING: 0.5, Severity.CRITICAL: 1.0, Severity.UNKNOWN: 1.0}
 """Share of a check's points that an answer loses."""
@@ -41,95 +29,6 @@ _GRAINS = 2
 """Points are dealt in halves: halves and quarters are exact in binary, so that lines add up to the last bit."""
 _STRANGER = "operations"
 """Component of a finding whose check is not one of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deduction:
-    """Points lost, and to what."""
-
-    check: str
-    """Name of the check."""
-    subject: str
-    """What it is about."""
-    reason: str
-    """The finding's sentence."""
-    value: float | None
-    """What was measured, in the unit of the finding; None where nothing could be."""
-    threshold: float | None
-    """What it was judged by."""
-    points: float
-    """Lost, of the overall 100."""
-    source: str
-    """Where the value comes from."""
-    age: float | None
-    """Seconds from the measurement to the newest one of the run; None where nothing was measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """One part of the score."""
-
-    name: str
-    """A field of `config.Weights`, or `caps`."""
-    score: float | None
-    """0 to 100, of this component alone; None where there is nothing to look at."""
-    weight: float
-    """Overall points that it holds after those without anything to look at dropped out; all weights add up to 100."""
-    coverage: float | None
-    """Share of it that could be told; None where there is nothing to look at."""
-    deductions: tuple[Deduction, ...]
-    """What was lost, most first."""
-
-
-@dataclass(frozen=True, slots=True)
-class HealthScore:
-    """How well it stands, at least."""
-
-    value: float
-    """0 to 100, a lower bound: what could not be told counts 0."""
-    coverage: float
-    """Share of what was asked that could be told, 0 to 1."""
-    state: State
-    """`unknown` below a coverage of 0.8, whatever the score."""
-    components: tuple[Component, ...]
-    """In the order of `config.Weights`, and `caps` at last."""
-    findings: Findings
-    """What was judged."""
-    timestamp: datetime | None
-    """Of the newest finding, UTC."""
-    host: str
-    """Which host; several are joined by a comma."""
-
-    @property
-    def deductions(self) -> tuple[Deduction, ...]:
-        """Every lost point, most first; they add up to 100 - value."""
-        lines = [line for component in self.components for line in component.deductions]
-        return tuple(sorted(lines, key=lambda line: (-line.points, line.check, line.subject)))
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON of the contract."""
-        return {
-            "overall_score": self.value,
-            "timestamp": self.timestamp.isoformat() if self.timestamp else None,
-            "host": self.host,
-            "coverage": self.coverage,
-            "state": self.state,
-            "components": [asdict(component) | {"deductions": _dicts(component)} for component in self.components],
-            "findings": [finding.as_dict() for finding in self.findings],
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a deduction: component, check, subject, reason, value, threshold, points, source, age."""
-        import pandas as pd
-
-        rows = [{"component": c.name} | line for c in self.components for line in _dicts(c)]
-        return pd.DataFrame(rows, columns=["component", *Deduction.__dataclass_fields__])
-
-    def __str__(self) -> str:
-        told = f"{self.coverage:.0%} of what was asked could be told"
-        lines = self.deductions[:3]
-        lost = ", ".join(f"{line.check} {line.points:g}" for line in lines) if lines else "nothing"
-        return f"Health {self.value:g} of 100 ({self.state}); {told}; most lost to {lost}."
 
 
 @dataclass(frozen=True)
@@ -176,7 +75,7 @@ def health_score(findings: Iterable[Finding], *, weights: Weights = _DEFAULT) ->
     newest = max((f.ts for f in findings if f.ts), default=None)
     answers = _answers(findings)
     shares = {name: Fraction(getattr(weights, name)) for name in Weights.__struct_fields__}
-    held = _deal(100 * _GRAINS, {name: share for name, share in shares.items() if answers.get(name)})
+    held = deal(100 * _GRAINS, {name: share for name, share in shares.items() if answers.get(name)})
     components = [_component(name, answers.get(name, []), held.get(name, 0), newest) for name in shares]
     score = 100.0 - sum(line.points for component in components for line in component.deductions)
     caps = _caps([a for group in answers.values() for a in group], score, newest, empty=not sum(held.values()))
@@ -212,7 +111,7 @@ def _stranger(name: str) -> Question:
     return Question(name, _STRANGER, weight=1, required=False, local=False, cap=100, ask=lambda _: iter(()))
 
 
-def _deal(seats: int, shares: Mapping[str, Fraction]) -> dict[str, int]:
+def deal(seats: int, shares: Mapping[str, Fraction]) -> dict[str, int]:
     """Whole seats in proportion to shares.
 
     D'Hondt's method: one more party never gives another party a seat, so that one more unknown never gives another
@@ -233,7 +132,7 @@ def _component(name: str, answers: Sequence[_Answer], seats: int, newest: dateti
     total = sum(weights.values())
     if not total:
         return Component(name, None, 0.0, None, ())
-    held = _deal(seats, weights)
+    held = deal(seats, weights)
     lines = [_deduction(a, a.worst, held[a.question.name] * a.loss / _GRAINS, newest) for a in answers]
     lines = sorted((line for line in lines if line.points), key=lambda line: (-line.points, line.check))
     weight = seats / _GRAINS
@@ -304,7 +203,3 @@ def _state(score: float, coverage: float, findings: Findings) -> State:
         return "critical"
     calm = score >= HEALTHY and not findings.of(Severity.CRITICAL)
     return "healthy" if calm else "attention"
-
-
-def _dicts(component: Component) -> list[dict[str, Any]]:
-    return [asdict(line) for line in component.deductions]
