@@ -15,12 +15,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from healthkit.anomalies import anomalies
     from healthkit.checks import check
     from healthkit.demo import demo_data
+    from healthkit.detections import anomalies
     from healthkit.findings import Finding, Findings, Severity
-    from healthkit.percentiles import Percentiles, percentiles
+    from healthkit.forecasts import Forecast, forecast
     from healthkit.periods import Period
+    from healthkit.quantiles import Percentiles, percentiles
     from healthkit.reviews import Review, review
     from healthkit.schema import Metric, Reading, Sample
     from healthkit.scores import HealthScore, health_score
@@ -30,22 +31,24 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "Finding": "findings",
     "Findings": "findings",
+    "Forecast": "forecasts",
     "HealthScore": "scores",
     "Metric": "schema",
-    "Percentiles": "percentiles",
+    "Percentiles": "quantiles",
     "Period": "periods",
     "Reading": "schema",
     "Review": "reviews",
     "Sample": "schema",
     "Severity": "findings",
     "Trend": "trends",
-    "anomalies": "anomalies",
+    "anomalies": "detections",
     "check": "checks",
     "demo_data": "demo",
+    "forecast": "forecasts",
     "health_score": "scores",
     "load": "store",
     "load_rollup": "store",
-    "percentiles": "percentiles",
+    "percentiles": "quantiles",
     "review": "reviews",
     "select": "store",
     "trend": "trends",
@@ -54,6 +57,7 @@ _HOME_OF = {
 __all__ = [
     "Finding",
     "Findings",
+    "Forecast",
     "HealthScore",
     "Metric",
     "Percentiles",
@@ -66,6 +70,7 @@ __all__ = [
     "anomalies",
     "check",
     "demo_data",
+    "forecast",
     "health_score",
     "load",
     "load_rollup",

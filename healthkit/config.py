@@ -223,7 +223,8 @@ class Config(_Strict, frozen=True):
     alerting: Alerting = Alerting()
     collect: Collect = Collect()
     timezone: str = "UTC"
-    simulated: bool = False
+    demonstration: bool = False
+    """The home of `healthkit demo`, which may write it again."""
 
 
 def home(directory: str | os.PathLike[str] | None = None) -> Path:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.config import config_path, load_config
 from healthkit.errors import ParameterError
+from healthkit.files import write_atomically
 from healthkit.periods import Period
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ ROLES = ("web", "db", "cache", "web", "db")
 """Hosts take these roles in turn: web-1, db-1, cache-1, web-2, db-2, web-3, ..."""
 
 _CONFIG = """\
-# A simulated fleet, made by `healthkit demo`. Every report of this home says so.
-simulated: true
+# A demonstration, made by `healthkit demo`, which may write it again. Simulated hosts are marked in their samples.
+demonstration: true
+collect: {{every: {seconds:g}s}}
 """
 
 
@@ -195,9 +197,8 @@ def write_demo(
     directory = Path(home)
     _refuse_real(directory)
     path = config_path(directory)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_CONFIG, encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, _CONFIG.format(seconds=truth.every.total_seconds()))
     remove_simulated(directory)
     for host in truth.hosts:
         write_samples(directory, simulate_host(truth, host, seed), simulated=True)
@@ -216,9 +217,9 @@ def host_names(hosts: int) -> tuple[str, ...]:
 
 def _refuse_real(home: Path) -> None:
     if config_path(home).exists():
-        if not load_config(home).simulated:
+        if not load_config(home).demonstration:
             raise ParameterError(
-                f"{home}: has a configuration that does not say simulated: true; choose another directory"
+                f"{home}: has a configuration that does not say demonstration: true; choose another directory"
             )
         return
     found = next((home / "metrics").glob("**/*.*"), None) if (home / "metrics").exists() else None

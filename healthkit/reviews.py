@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import ParameterError
 from healthkit.periods import CADENCES, Cadence, Period
+from healthkit.schema import SIMULATED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ RECENT = timedelta(days=8)
 """How long after a period its report may still look at the machine itself."""
 CAPACITY = ("disk_used_ratio", "inodes_used_ratio", "memory_used_ratio", "swap_used_ratio")
 """Metrics that can run full."""
-SHOWN = ("cpu_busy_ratio", "http_up", "http_response_seconds", "collector_up", *CAPACITY)
+SHOWN = (SIMULATED, "cpu_busy_ratio", "http_up", "http_response_seconds", "collector_up", *CAPACITY)
 """Metrics whose daily course a report shows."""
 
 
@@ -65,6 +66,12 @@ class Review:
     def until(self) -> datetime:
         """Up to when it can have been measured: the end of the period, or now."""
         return min(self.period.end, self.now)
+
+    @cached_property
+    def simulated(self) -> tuple[str, ...]:
+        """Hosts under review that do not exist."""
+        marked = set(self.history.loc[self.history["metric"] == SIMULATED, "host"].astype(str))
+        return tuple(host for host in self.hosts if host in marked)
 
     @cached_property
     def rollup(self) -> pd.DataFrame:
@@ -157,7 +164,7 @@ def review(
     *,
     period: str = "",
     hosts: str | Sequence[str] = "",
-    now: datetime | None = None,
+    now: datetime | str | None = None,
 ) -> Review:
     """Load a period for a report.
 
@@ -166,7 +173,7 @@ def review(
         cadence: `weekly`, `monthly` or `quarterly`.
         period: Its label, such as `2026-W47`; empty: the newest ended period with samples, else the running one.
         hosts: Names, or one text with commas; empty: every host with samples in the history.
-        now: For tests and reruns; default: the clock.
+        now: Time of the review, for reruns and tests: aware, or ISO 8601 text with a zone; empty: the clock.
 
     Raises:
         ParameterError: Another cadence's label, a period that has not begun, or a host nobody has heard of.
@@ -178,7 +185,7 @@ def review(
         raise ParameterError(f"cadence {cadence!r}: one of {', '.join(CADENCES)}")
     place = config.home(home or None)
     settings = config.load_config(place)
-    moment = now or datetime.now(UTC)
+    moment = _moment(now)
     chosen = Period.parse(period) if period else _newest(place, cadence, moment)
     if chosen.cadence != cadence:
         raise ParameterError(f"period {period!r} is {chosen.cadence}, the report is {cadence}")
@@ -194,6 +201,16 @@ def review(
     seen = tuple(wanted or sorted(set(history["host"].astype(str))))
     scope = ", ".join(wanted) or "all hosts"
     return Review(place, cadence, chosen, moment, seen, settings, scope, history)
+
+
+def _moment(now: datetime | str | None) -> datetime:
+    try:
+        moment = datetime.fromisoformat(now) if isinstance(now, str) and now else now or datetime.now(UTC)
+    except ValueError as error:
+        raise ParameterError(f"now {now!r}: write 2026-11-23T02:00Z") from error
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ParameterError(f"now {now!r} has no time zone: write 2026-11-23T02:00Z")
+    return moment.astimezone(UTC)
 
 
 def _newest(home: Path, cadence: Cadence, now: datetime) -> Period:

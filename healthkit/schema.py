@@ -126,6 +126,10 @@ SIGNED = frozenset({"clock_offset_seconds", "tls_certificate_left_days"})
 """Metrics that may be negative although their unit is not."""
 
 
+SIMULATED = "host_simulated"
+"""1 in every tick of a host that does not exist: whatever is made of its samples says so."""
+
+
 def title(metric: str) -> str:
     """The name for people: without underscores and unit.
 

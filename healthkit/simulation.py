@@ -206,6 +206,7 @@ def _processes(at: _Ticks) -> Series:
         ("process_blocked_count", ""): np.floor(np.clip(at.noise() - 1, 0, 5)),
         ("process_zombie_count", ""): np.zeros(at.n),
         ("thread_count", ""): count * 3 + 40,
+        ("host_simulated", ""): np.ones(at.n),
         ("host_uptime_seconds", ""): uptime,
         ("clock_synchronised", ""): np.ones(at.n),
         ("clock_offset_seconds", ""): np.round(2e-4 * at.noise(), 6),

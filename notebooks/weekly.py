@@ -17,12 +17,13 @@
 home = ""  # directory with metrics and configuration; empty: $HEALTHKIT_HOME
 period = ""  # ISO week such as 2026-W47; empty: the newest ended week with samples
 hosts = ""  # host names, comma between them; empty: all
+now = ""  # time of the review such as 2026-11-23T02:00Z; empty: the clock
 
 # %%
 import healthkit as hk
 from healthkit import sections
 
-week = hk.review(home, "weekly", period=period, hosts=hosts)
+week = hk.review(home, "weekly", period=period, hosts=hosts, now=now)
 sections.verdict(week)
 
 # %% [markdown]

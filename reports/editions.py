@@ -9,15 +9,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from healthkit import ledger
 from healthkit.config import Config, load_config
-from healthkit.errors import DeliveryError, ParameterError, ReportError
+from healthkit.errors import DeliveryError, ReportError
 from healthkit.quantities import digits
-from healthkit.reports import archive, delivery, execution, mails, outbox, outputs, page
+from healthkit.reports import archive, delivery, execution, mails, notebooks, outbox, outputs, page
 from healthkit.reports.parameters import check, infer
+from healthkit.state import State
 
 if TYPE_CHECKING:
     from healthkit.reports.engines import Progress
@@ -127,7 +128,7 @@ def make(
         NotDelivered: Made, but the mail is queued (exit code 75) or was refused (1).
     """
     started = time.monotonic()
-    path = find(home, name)
+    path = notebooks.find(home, name)
     when, root = now or datetime.now(UTC), output or home / "reports"
     order = _Order(home, load_config(home), root, _name(path.stem), period, tuple(hosts), tuple(to), when)
     if to:
@@ -141,10 +142,11 @@ def make(
         except ReportError as error:
             if not executed.exists():
                 raise
-            at, _ = _keep(order, execution.read(executed), reason=str(error))
+            at, _ = _keep(order, notebooks.read(executed), reason=str(error))
             _tell_operators(order, str(error), at)
             raise ReportError(str(error), notebook=str(at.notebook)) from error
     at, record = _keep(order, notebook)
+    _remember(order, notebook, record)
     report = Report(
         name=record["name"],
         period=record["period"],
@@ -160,26 +162,9 @@ def make(
     return _send(order, notebook, report) if to else report
 
 
-def find(home: Path, name: str) -> Path:
-    """The notebook of this name: a path, one in `HOME/notebooks`, or one of ours.
-
-    Raises:
-        ParameterError: There is none; names those there are.
-    """
-    if name.endswith(".ipynb"):
-        if not Path(name).is_file():
-            raise ParameterError(f"no notebook {name}")
-        return Path(name)
-    ours = Path(str(resources("healthkit.notebooks")))
-    known = {path.stem: path for folder in (ours, home / "notebooks") for path in sorted(folder.glob("*.ipynb"))}
-    if name not in known:
-        raise ParameterError(f"no report {name!r}; there are {', '.join(sorted(known))}, and PATH.ipynb")
-    return known[name]
-
-
 def _given(path: Path, order: _Order, more: Mapping[str, Any], *, now: datetime | None) -> dict[str, Any]:
     """The parameters to hand over: what was asked for, and what the notebook can use of what we know."""
-    known = infer(execution.read(path))
+    known = infer(notebooks.read(path))
     asked = {"period": order.period, "hosts": ",".join(order.hosts)}
     offered = {"home": str(order.home.absolute()), "now": now.isoformat() if now else ""}
     useful = {name: value for name, value in offered.items() if value and name in known}
@@ -217,6 +202,17 @@ def _keep(order: _Order, notebook: Any, *, reason: str = "") -> tuple[archive.Pl
         record=record,
     )
     return at, record
+
+
+def _remember(order: _Order, notebook: Any, record: Mapping[str, Any]) -> None:
+    """What later reports are held to: the score to compare with, and the forecasts to be scored."""
+    scope = ", ".join(order.hosts) or "all hosts"
+    taken = {name: record[name] for name in ("name", "period", "score", "coverage", "worst")}
+    with State(order.home) as state:
+        state.record("reports", {"ts": order.now, "scope": scope, **taken})
+    shown = next((section for section in outputs.shown(notebook) if section.name == "capacity"), None)
+    if shown is not None:
+        ledger.record(order.home, map(ledger.prediction, shown.data.get("predictions", ())))
 
 
 def _name(stem: str) -> str:

@@ -11,7 +11,7 @@ from healthkit.charts import sparkline
 from healthkit.findings import Severity
 from healthkit.quantities import digits
 from healthkit.reports.outputs import line
-from healthkit.reports.page import TEMPLATES
+from healthkit.reports.page import template
 
 MOST_CHOICES = 400
 """Hosts or periods to choose from: each is a rule of CSS."""
@@ -36,21 +36,13 @@ def render(records: Sequence[Mapping[str, Any]]) -> str:
     Args:
         records: As `archive.read` gives them, oldest period first.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     newest_first = list(reversed(records))
     hosts = list(dict.fromkeys(sorted(_hosts(record) for record in records)))[:MOST_CHOICES]
     periods = list(dict.fromkeys(str(record["period"]) for record in newest_first))[:MOST_CHOICES]
     series = [_series(entries) for _, entries in sorted(by_series(records).items(), key=lambda item: item[0])]
-    return environment.get_template("index.html").render(
+    return template("index.html").render(
         style=Markup(display.STYLE),  # noqa: S704 - our own
         hosts=hosts,
         periods=periods,

@@ -21,7 +21,7 @@ from healthkit.quantities import digits
 from healthkit.reports import outputs
 from healthkit.reports.markup import slug
 from healthkit.reports.outputs import Shown, Verdict, line
-from healthkit.reports.page import TEMPLATES, scope
+from healthkit.reports.page import scope, template
 
 MOST_ROWS, MOST_CAPACITY, MOST_CHANGES, MOST_CHARTS, MOST_LINES = 15, 8, 12, 4, 25
 _WORDS = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.UNKNOWN: "unknown"}
@@ -152,18 +152,10 @@ def _html(
     attached: str,
 ) -> str:
     from css_inline import CSSInliner
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     verdict = outputs.verdict(sections)
     attention = outputs.rows(sections, "attention")
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("mail.html").render(
+    html = template("mail.html").render(
         subject=title,
         simulated=verdict.simulated,
         kicker=[line(part) for part in (verdict.cadence.capitalize(), verdict.period, scope(verdict)) if part],
@@ -191,8 +183,9 @@ def _attention(row: Mapping[str, Any]) -> dict[str, str]:
     return {"severity": severity.value, "glyph": severity.glyph, **words}
 
 
-def _capacity(row: Mapping[str, Any]) -> tuple[str, str]:
-    return _short(line(str(row.get("host") or "")), 100), _short(line(str(row.get("sentence") or "")), 300)
+def _capacity(row: Mapping[str, Any]) -> str:
+    host, sentence = line(str(row.get("host") or "")), line(str(row.get("sentence") or ""))
+    return _short(sentence if sentence.startswith(host) else f"{host} {sentence}", 300)
 
 
 def _charts(sections: Sequence[Shown], envelope: Envelope) -> list[dict[str, Any]]:
@@ -206,7 +199,6 @@ def _charts(sections: Sequence[Shown], envelope: Envelope) -> list[dict[str, Any
         {
             "name": slug(str(chart.get("name", ""))),
             "cid": f"{index}.{slug(str(chart.get('name', '')))}@{envelope.domain}",
-            "title": _short(line(str(chart.get("title", ""))), 200),
             "alt": _short(line(str(chart.get("alt") or chart.get("title", ""))), 400),
             "png": png(dict(chart), scale=2),
         }

@@ -6,16 +6,19 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from html import escape, unescape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.reports import outputs
-from healthkit.reports.execution import failing_cell
 from healthkit.reports.markup import clean, markdown, scrolling, slug
+from healthkit.reports.notebooks import failing_cell
 
-TEMPLATES = Path(__file__).parent / "templates"
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _STYLE = f"<style>{display.STYLE}</style>"
 _HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
 
@@ -28,7 +31,6 @@ def render(notebook: Any, *, title: str = "", language: str = "en") -> str:
         title: Title of the document; default: the first heading, then period and hosts.
         language: Language of the texts, for screen readers.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     body = _Body()
@@ -38,14 +40,7 @@ def render(notebook: Any, *, title: str = "", language: str = "en") -> str:
     verdict = outputs.verdict(sections)
     failed = failing_cell(notebook)
     heading = next((text for level, _, text in body.headings if level == 1), title or verdict.name or "Report")
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(
+    return template("page.html").render(
         language=language,
         style=Markup(display.STYLE),  # noqa: S704 - our own
         title=title or " · ".join(filter(None, [heading, verdict.period, scope(verdict)])),
@@ -56,6 +51,18 @@ def render(notebook: Any, *, title: str = "", language: str = "en") -> str:
         failure=_failure(*failed) if failed else None,
         blocks=[Markup(block) for block in body.blocks],  # noqa: S704 - cleaned where it came from outside
     )
+
+
+@cache
+def template(name: str) -> Template:
+    """A template of this package; what is put into it is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(
+        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(name)
 
 
 def scope(verdict: outputs.Verdict) -> str:

@@ -17,7 +17,7 @@ from scipy.stats import norm
 import healthkit
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 from healthkit.grids import merge_grids
-from healthkit.percentiles import independent, merge, needed, percentiles
+from healthkit.quantiles import independent, merge, needed, percentiles
 
 GRID = np.arange(21) / 20
 
@@ -267,3 +267,10 @@ def test_any_numbers_give_a_result_or_not_enough_data(values):
 def test_constant_series_is_its_own_percentile():
     result = percentiles(minutes(np.full(200, 0.5)))
     assert {row.value for row in result} == {0.5}
+
+
+def test_a_notebook_shows_table_text_and_numbers():
+    bundle = percentiles(minutes(np.arange(30.0)))._repr_mimebundle_()
+    assert "30 values, needs 100" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("CPU busy: p50")
+    assert bundle["application/vnd.healthkit+json"]["data"]["rows"][0]["q"] == 50

@@ -15,6 +15,7 @@ from smtp_server import PASSWORD, USER, Server
 from healthkit import reports
 from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
 from healthkit.reports import archive
+from healthkit.state import State
 
 pytestmark = pytest.mark.notebook
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -81,6 +82,13 @@ def test_made_archived_and_mailed(home, server):
     assert str(report) == "mine 2026-W47, 2 hosts: score 87.3, worst critical, sent to 2"
 
 
+def test_the_score_is_remembered_for_the_next_period(home):
+    reports.make(home, "mine", period="2026-W46", parameters={"score": 91}, now=NOW)
+    with State(home) as state:
+        assert state.report_score("weekly", "2026-W46", ["db-3", "web-1"]) == 91
+        assert state.report_score("weekly", "2026-W46", ["db-3"]) is None
+
+
 def test_mail_that_cannot_be_sent_now_is_kept_and_the_report_is_there(home, server):
     server.stop()
     with pytest.raises(DeliveryError) as caught:
@@ -90,15 +98,9 @@ def test_mail_that_cannot_be_sent_now_is_kept_and_the_report_is_there(home, serv
     assert caught.value.report.sent_to == ()
     server.start(login=True)
     configure(home, server)
-    outcome = reports.flush(home, reports_config(home), force=True)
+    outcome = reports.flush_outbox(home, force=True)
     assert outcome.sent == ("ops@example.org",)
     assert len(mails(server)) == 1
-
-
-def reports_config(home):
-    from healthkit.config import load_config
-
-    return load_config(home)
 
 
 def test_a_refused_recipient_is_not_success(home, server):

@@ -39,19 +39,32 @@ def lost(score):
     return sum(line["points"] for component in score.as_dict()["components"] for line in component["deductions"])
 
 
+ANSWERS = (
+    ("not applicable",),
+    *((severity,) for severity in Severity),
+    (Severity.OK, Severity.WARNING),
+    (Severity.OK, Severity.UNKNOWN),
+    (Severity.UNKNOWN, Severity.CRITICAL, Severity.OK),
+    (Severity.OK, Severity.OK, Severity.CRITICAL),
+)
+CAPS = ({}, {}, {"cap": 39}, {"cap": 84})
+
+
 @st.composite
 def answers(draw):
-    """Findings of all checks, some of them not applicable, each about one to three subjects."""
-    found = []
-    for name in NAMES:
-        if draw(st.integers(0, 4)) == 0:
-            found.append(not_applicable(name))
-            continue
-        for subject in range(draw(st.integers(1, 3))):
-            severity = draw(st.sampled_from([Severity.OK, *Severity]))
-            evidence = draw(st.sampled_from([{}, {}, {"cap": 39}, {"cap": 84}]))
-            found.append(finding(name, severity, str(subject), **evidence))
-    return found
+    """Findings of all checks, few or many of them odd, each about one to three subjects."""
+    odd = draw(
+        st.dictionaries(st.sampled_from(NAMES), st.sampled_from(ANSWERS), max_size=draw(st.sampled_from([3, 30])))
+    )
+    chosen = [odd.get(name, (Severity.OK,)) for name in NAMES]
+    shift = draw(st.integers(0, 3))
+    return [
+        finding(name, severity, str(subject), **CAPS[(index + shift) % 4])
+        if severity != "not applicable"
+        else not_applicable(name)
+        for index, (name, severities) in enumerate(zip(NAMES, chosen, strict=True))
+        for subject, severity in enumerate(severities)
+    ]
 
 
 weights = st.builds(Weights, **dict.fromkeys(Weights.__struct_fields__, st.integers(0, 40).map(float)))

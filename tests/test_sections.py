@@ -108,6 +108,8 @@ def test_machine_text_cannot_break_out_of_the_page(tmp_path):
         ({"period": "2026-W50"}, "begun"),
         ({"hosts": "web-1, nobody"}, "nobody"),
         ({"cadence": "hourly"}, "hourly"),
+        ({"now": "yesterday"}, "yesterday"),
+        ({"now": "2026-11-23T02:00"}, "zone"),
     ],
 )
 def test_a_wrong_parameter_is_named(fleet, options, word):

@@ -135,9 +135,9 @@ def _kept(name: str, logs: list[_Log], keep: float) -> Finding:
 
 
 def _rotated(name: str, logs: list[_Log], after: float) -> Finding:
-    """Whether rotated logs get compressed: files that nobody writes any more, with a day of grace, and are still plain.
+    """Whether rotated logs get compressed: files that nobody has written for a day longer than that, still plain.
 
-    By hours, not by whole days that `find -mtime +1` counts: 30 hours are more than one day.
+    The day is for `delaycompress`, which leaves the newest archive to a writer that has not reopened its log yet.
     """
     plain = [log for log in logs if log.size and log.age > after + _DAY and _plain(log.path)]
     return Finding(

@@ -25,7 +25,8 @@ PAST_DAYS = 90
 def capacity(review: Review, *, most: int = 15) -> Section:
     """Resources that reach their limit or might, then what could not be told; at most *most* rows each."""
     plan = review.capacity
-    near = [row for row in plan.rows if row.state in ("over", "reaches") or row.days_lower is not None]
+    soon = review.config.limits.days_to_full
+    near = [row for row in plan.rows if row.state in ("over", "reaches") or (row.days_lower or math.inf) <= soon]
     unknown = [row for row in plan.rows if row.state == "unknown"]
     far = len(plan.rows) - len(near) - len(unknown)
     charts = tuple(_fan(plan, plan.rows.index(row)) for row in near[:CHARTS] if row.state != "unknown")
@@ -55,7 +56,7 @@ def capacity(review: Review, *, most: int = 15) -> Section:
 def _table(rows: list[CapacityRow], plan: Capacity) -> str:
     cells = [
         (
-            display.text(row.host),
+            display.host(row.host),
             f'<span title="{display.text(row.metric)}">{display.text(title(row.metric))}</span> {display.text(row.device)}',
             _when(row, plan),
             "now" if row.state == "over" else f"{row.days:.0f}" if row.days is not None else "not expected",

@@ -22,23 +22,23 @@ def record(review: Review) -> Section:
     lines = [str(ledger)]
     html = f"<p>{display.text(ledger)}</p>"
     if ledger.n:
-        frame = ledger.to_frame()
+        groups = ledger.to_frame().to_dict("records")
         rows = [
             (
-                display.text(title(row.metric)),
-                f"{row.days:.0f}",
-                f"{row.n}",
-                quantity(row.coverage80, "ratio"),
-                quantity(row.coverage95, "ratio"),
-                quantity(row.mean_absolute_error, rate_unit(row.metric)),
+                display.text(title(row["metric"])),
+                f"{row['days']:.0f}",
+                str(row["n"]),
+                quantity(row["coverage80"], "ratio"),
+                quantity(row["coverage95"], "ratio"),
+                quantity(row["mean_absolute_error"], rate_unit(row["metric"])),
             )
-            for row in frame.itertuples()
+            for row in groups
         ]
         heads = ["Metric", "Days ahead", "Forecasts", "In the 80 % interval", "In the 95 %", "Mean error"]
         html += display.table(heads, rows, numeric=(1, 2, 3, 4, 5), caption="How earlier forecasts turned out")
         lines += [
-            f"{title(row.metric)}, {row.days:.0f} days ahead: {row.n} forecasts, {row.coverage80:.0%} in the 80 % interval"
-            for row in frame.itertuples()
+            f"{title(row['metric'])}, {row['days']:.0f} days ahead: {row['n']} forecasts, {row['coverage80']:.0%} in the 80 % interval"
+            for row in groups
         ]
     if ledger.crossings:
         dates = f"{ledger.crossings_held} of {ledger.crossings} predicted dates held."

@@ -20,7 +20,7 @@ def verdict(review: Review) -> Section:
     """State, sentence, score and coverage of the period."""
     data = numbers(review)
     head = f"{data['host']}, {_span(review)}"
-    banner = "Simulated data: no real host is described here." if data["simulated"] else ""
+    banner = _banner(review)
     change = f" ({data['change']:+.0f})" if data["change"] is not None else ""
     tiles = [
         (f"{digits(data['score'])}{change}" if data["score"] is not None else "unknown", "score of 100, lower bound"),
@@ -35,6 +35,14 @@ def verdict(review: Review) -> Section:
     )
     lines = [banner, head, "", data["sentence"], "", *(f"{label}: {value}" for value, label in tiles)]
     return Section("verdict", html, "\n".join(lines).strip(), data)
+
+
+def _banner(review: Review) -> str:
+    if not review.simulated:
+        return ""
+    if len(review.simulated) == len(review.hosts):
+        return "Simulated data: no real host is described here."
+    return f"Simulated hosts, which do not exist: {', '.join(review.simulated)}."
 
 
 def numbers(review: Review) -> dict[str, Any]:
@@ -59,7 +67,7 @@ def numbers(review: Review) -> dict[str, Any]:
         "state": state(review),
         "worst": review.findings.worst.value,
         "sentence": sentence(review),
-        "simulated": review.config.simulated,
+        "simulated": bool(review.simulated),
         "findings": [finding.as_dict() for finding in review.findings],
     }
 

@@ -118,7 +118,6 @@ def test_errors_are_counted(logs, worlds):
 
 
 def test_an_old_plain_log_was_not_rotated(logs, worlds):
-    """D05: by hours; `-mtime +1` leaves a log of 47 hours alone."""
     write(logs.folder / "app.log.1", b"x\n", worlds, hours=49)
     assert logs()["rotation"].severity is WARNING
 

@@ -255,7 +255,7 @@ def test_restored_long_ago(restored, record):
 
 
 def test_a_restore_that_failed_is_critical(restored, record):
-    """D56: a failed test only printed. D45: the report said `acceptable` as a constant."""
+    """D56: a failed test only printed."""
     record(8)
     record(1, "failed")
     found = restored()

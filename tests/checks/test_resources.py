@@ -74,6 +74,11 @@ def test_cpu_is_the_mean_of_an_hour_not_one_glance(ask, worlds):
     assert finding.evidence["n"] == 60
 
 
+def test_twenty_seconds_are_not_called_an_hour(ask, worlds):
+    (finding,) = ask("cpu", worlds.sampled("cpu_busy_ratio", [1.0] * 21, every=1))
+    assert "the last 20\u00a0s" in finding.message
+
+
 def test_limits_come_from_the_configuration(ask, worlds):
     samples = worlds.sampled("cpu_busy_ratio", [0.5] * 60)
     assert ask("cpu", samples, limits=Limits(cpu=0.4)).worst is WARNING
@@ -195,7 +200,6 @@ def test_six_days_tell_no_growth(ask, worlds):
 
 @pytest.mark.parametrize(("now", "severity"), [(0.30, OK), (0.70, WARNING)])
 def test_busier_than_usual(ask, worlds, now, severity):
-    """D20: last > first said `improving` of 90, 60, 60, 60, 60, 60, 90.1."""
     usual = [0.3 + 0.01 * (i % 3) for i in range(28)]
     samples = [worlds.sampled("cpu_busy_ratio", [now] * 600), worlds.sampled("memory_used_ratio", [0.4] * 600)]
     history = [worlds.daily("cpu_busy_ratio", usual), worlds.daily("memory_used_ratio", [0.4] * 28)]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from healthkit.expectations import Expectation, running_median
+from healthkit.detections.expectations import Expectation, running_median
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 Kind = Literal["spike", "shift", "flat-line", "gap", "variance change"]
+
+
+_CLEARLY = 1.1  # how much more than the usual an event must be
 
 
 class Event(NamedTuple):
@@ -101,8 +104,11 @@ def flat_lines(values: Array, expected: Expectation, setting: Setting) -> Iterat
     for row in np.flatnonzero(_long(same, usual)):
         starts, ends = _runs(same[row])
         longest = int(np.argmax(ends - starts))
-        others = same[row].sum() - (ends - starts)[longest]
-        rate = (others + 1) / (np.count_nonzero(~np.isnan(values[row])) + 2)
+        length = int((ends - starts)[longest])
+        others = np.count_nonzero(~np.isnan(values[row])) - length - 1
+        if others < 2 * setting.season:
+            continue  # it hardly ever moves
+        rate = (same[row].sum() - length + 1) / (others + 2)
         # The longest run of n chances of probability p is about log n / -log p: Erdos and Renyi (1970).
         limit = max(usual, 3 * math.log(values.shape[1]) / -math.log(rate)) if rate < 0.5 else math.inf
         for start, end in zip(starts, ends, strict=True):
@@ -166,14 +172,22 @@ def _peaks(score: Array, reach: int, setting: Setting) -> Iterator[tuple[int, in
     from scipy.ndimage import maximum_filter1d
 
     top = (score > 1) & (score == maximum_filter1d(score, 2 * reach + 1, axis=1, mode="constant", cval=0.0))
+    allowed = max(2, math.ceil(setting.budget * score.shape[1] / setting.month))
     for row in np.flatnonzero(top.any(axis=1)):
         steps = np.flatnonzero(top[row])
         steps = steps[np.insert(np.diff(steps) > reach, 0, True)]
-        allowed = max(2, math.ceil(setting.budget * score.shape[1] / setting.month))
-        if len(steps) > allowed:
-            steps = steps[score[row, steps] > np.sort(score[row, steps])[-allowed - 1]]
-        for step in steps:
+        # An event may lie across two spans; what more spans than that come close to is usual.
+        spans = np.maximum.reduceat(score[row], np.arange(0, score.shape[1], reach))
+        usual = max(_largest(score[row, steps], allowed + 1), _largest(spans, 2 * allowed + 1))
+        for step in steps[score[row, steps] > _CLEARLY * usual]:
             yield int(row), int(step)
+
+
+def _largest(values: Array, rank: int) -> float:
+    """The value at a rank, 1 = the largest; 0 where there are fewer."""
+    import numpy as np
+
+    return float(np.sort(values)[-rank]) if len(values) >= rank else 0.0
 
 
 def _long(mask: Mask, length: int) -> Mask:

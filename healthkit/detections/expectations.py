@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _TAIL_SHAPE = 0.1  # generalised Pareto shape of residuals: heavier than exponential, as server metrics are
 _HEAVIEST = 0.65  # (98 % - 95 %) over (95 % - 75 %) of a Student's t with 4 degrees of freedom is 0.62
-_GAIN = 0.9  # a season must shrink the residuals of days it was not learnt from to this share
+_GAIN = 0.9  # a season must shrink the residuals of cycles it was not learnt from to this share,
+_GAIN_RARE = 0.7  # or the largest 3 % of them to this
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,13 @@ def _better(profile: Array, residual: Array, cycle: int) -> Array:
     other = np.empty_like(folded)
     for half in (0, 1):
         other[:, half::2] = halves[1 - half][:, None]
-    left = _spread(residual - other.reshape(count, -1)[:, :steps])
-    now = _spread(residual - profile)
+    unseen, now = np.abs(residual - other.reshape(count, -1)[:, :steps]), np.abs(residual - profile)
+    size, size_now = _mean(unseen), _mean(now)
+    # A job of one hour a day hardly moves the mean, but all the largest residuals.
+    rare = (quantile(unseen, 0.97) < _GAIN_RARE * quantile(now, 0.97)) & (size < 1.05 * size_now)
+    better = (size < _GAIN * size_now) | rare
     found = np.tile(np.nan_to_num(quantile(folded, 0.5)), (1, cycles))[:, :steps]
-    return np.where((left < _GAIN * now)[:, None], found, profile)
+    return np.where(better[:, None], found, profile)
 
 
 def quantile(values: Array, share: float, *, axis: int = 1) -> Array:
@@ -119,11 +123,10 @@ def quantile(values: Array, share: float, *, axis: int = 1) -> Array:
     return np.asarray((below + (above - below) * (place - low)).squeeze(axis))
 
 
-def _spread(residual: Array) -> Array:
-    """Mean size, where what is four times the usual counts as that."""
+def _mean(size: Array) -> Array:
+    """Mean of each row, where what is four times the usual counts as that."""
     import numpy as np
 
-    size = np.abs(residual)
     return np.asarray(np.nanmean(np.minimum(size, 4 * quantile(size, 0.5)[:, None]), axis=1))
 
 
