@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spine")]
 
 def healthkit(home, *arguments, **environment):
     env = os.environ | {"HEALTHKIT_HOME": str(home)} | environment
-    command = [sys.executable, "-m", "healthkit", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "healthkit", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 
 
@@ -131,7 +131,7 @@ def test_plain_papermill_with_the_stock_engine(live, tmp_path):
     home, _, _ = live
     period = hk.review(home, "weekly").period.label
     notebook = files("healthkit.notebooks").joinpath("weekly.ipynb")
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), str(tmp_path / "out.ipynb")]
+    command = [sys.executable, "-P", "-m", "papermill", "--no-progress-bar", str(notebook), str(tmp_path / "out.ipynb")]
     subprocess.run([*command, "-p", "home", str(home), "-p", "period", period], check=True, capture_output=True)
     assert period in (tmp_path / "out.ipynb").read_text()
 

@@ -36,7 +36,7 @@ from healthkit.jsons import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Context", "Question", "applicable", "check", "load", "names"]
+__all__ = ["HISTORY", "RECENT", "Context", "Question", "applicable", "check", "load", "names"]
 
 EXPECTED = (OSError, subprocess.SubprocessError, HealthkitError, ImportError)
 """What the world does to a check, a library that is not installed among it; anything else is a mistake of ours, is shown as one, and still becomes UNKNOWN."""
