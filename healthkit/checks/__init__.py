@@ -27,7 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthkit.checks._context import NOT_INSTALLED, Context, applicable, not_applicable
+from healthkit.checks._context import HISTORY, NOT_INSTALLED, RECENT, Context, applicable, not_applicable
 from healthkit.config import Config, load_config
 from healthkit.errors import HealthkitError, ParameterError
 from healthkit.findings import Finding, Findings, Severity
