@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import psutil
 import pytest
@@ -88,7 +89,7 @@ def test_the_mail_is_a_good_citizen(live):
 
 def test_it_says_that_seconds_are_not_a_week_and_forecasts_nothing(live):
     _, report, _ = live
-    text = open(json.loads(report.stdout)["text"], encoding="utf-8").read()  # noqa: PTH123, SIM115
+    text = Path(json.loads(report.stdout)["text"]).read_text(encoding="utf-8")
     assert "so far" in text
     assert "too little to call anything healthy" in text
     assert "Could not be told (" in text
