@@ -21,6 +21,8 @@ from trend_simulations import dressed, line, noise, steps, units
 from healthkit.trends import trend_many
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -31,7 +33,8 @@ DAYS_PER_YEAR = 365
 NEAR = 3
 
 
-INTRODUCTION = """Made by `python benchmarks/trend.py --series {series}`. Simulated daily series, {series} in each cell: AR(1)
+INTRODUCTION = """Made by `python benchmarks/trend.py --series {series}`. Simulated daily series, {series} in each cell, half as
+many against others and with shifts, a third over weeks: AR(1)
 noise of standard deviation 1, a third plain, a third with a weekly season of 1.5 sd and 10 % missing, a third with 3 sd
 and 30 % missing, in units from 0.001 to 1e9. The series are seeded; only the times differ from run to run."""
 AGAINST = "False trends / trends of 2 sd over the whole series that are found / 95 % intervals that cover the slope."
@@ -43,38 +46,41 @@ difference of the two weeks' mean daily p95."""
 
 
 def main() -> None:
-    """Print the page and write it."""
+    """Print the page, part by part, and write it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--series", type=int, default=1200, help="series per cell")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "trend-benchmark.md")
     options = parser.parse_args()
-    n = options.series
-    page = "\n\n".join(
-        [
-            "# Trends, level shifts and changes, measured",
-            INTRODUCTION.format(series=n),
-            *[f"Left out, not installed: {name}." for name in peers.skipped()],
-            "## False trends at the 5 % level",
-            false_trends(n),
-            "## Other noise, n = 90",
-            other_noise(n),
-            "## Against what people use, n = 90",
-            AGAINST,
-            against(n // 2),
-            "## Level shifts",
-            SHIFTS,
-            level_shifts(n // 2),
-            *steps_of_pelt(),
-            "## Week over week: the p95 of a day",
-            WEEKS,
-            table(["φ of minutes", *trend_weeks.HEAD], list(trend_weeks.rows(n // 3))),
-            "## Time",
-            times(),
-        ]
-    )
-    print(page)
+    page = []
+    for part in parts(options.series):
+        print(part, end="\n\n", flush=True)
+        page.append(part)
     options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(page + "\n", encoding="utf-8")
+    options.output.write_text("\n\n".join(page) + "\n", encoding="utf-8")
+
+
+def parts(n: int) -> Iterator[str]:
+    """The page's headings, paragraphs and tables, for about *n* series in each cell."""
+    yield "# Trends, level shifts and changes, measured"
+    yield INTRODUCTION.format(series=n)
+    for name in peers.skipped():
+        yield f"Left out, not installed: {name}."
+    yield "## False trends at the 5 % level"
+    yield false_trends(n)
+    yield "## Other noise, n = 90"
+    yield other_noise(n)
+    yield "## Against what people use, n = 90"
+    yield AGAINST
+    yield against(n // 2)
+    yield "## Level shifts"
+    yield SHIFTS
+    yield level_shifts(n // 2)
+    yield from steps_of_pelt()
+    yield "## Week over week: the p95 of a day"
+    yield WEEKS
+    yield table(["φ of minutes", *trend_weeks.HEAD], list(trend_weeks.rows(n // 3)))
+    yield "## Time"
+    yield times()
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -147,7 +147,7 @@ def _days(series: pd.Series[Any], q: float) -> tuple[pd.Series[float], str]:
     """One value a UTC day, NaN where too little of it was measured, and the name of the metric."""
     import pandas as pd
 
-    from healthkit.percentiles import needed
+    from healthkit.quantiles import needed
 
     values, step = regular(series)
     day = pd.Timedelta(days=1)
