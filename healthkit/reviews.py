@@ -179,7 +179,9 @@ class Review:
         from healthkit.capacity import capacity
 
         factor = self.ledger.factor if self.ledger is not None else 1.0
-        return capacity(self.history, limits=self.config.limits, now=self.until, factor=factor)
+        return capacity(
+            self.history, limits=self.config.limits, growth=self.config.growth, now=self.until, factor=factor
+        )
 
     @cached_property
     def predictions(self) -> list[dict[str, Any]]:
