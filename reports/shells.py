@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import builtins
 import io
 import os
 import sys
@@ -152,12 +153,16 @@ def _as_it_was() -> Iterator[None]:
     folder, environment, path = Path.cwd(), dict(os.environ), list(sys.path)
     standard = sys.stdin, sys.stdout, sys.stderr, sys.displayhook, sys.excepthook
     main = sys.modules["__main__"]
+    underscore = {
+        k: vars(builtins).pop(k) for k in ("_",) if k in vars(builtins)
+    }  # with it IPython sets no `_` of its own
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     os.environ.update(COLUMNS="80", LINES="60")  # the width of a text must not depend on who runs the report
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        vars(builtins).update(underscore)
         sys.stdin, sys.stdout, sys.stderr, sys.displayhook, sys.excepthook = standard
         sys.path[:] = path
         os.environ.clear()
