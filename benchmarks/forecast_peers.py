@@ -54,7 +54,7 @@ def runbook(y: Floats, h: int, season: int) -> Floats:  # noqa: ARG001
 
 
 def statsmodels_theta(y: Floats, h: int, season: int) -> Floats:
-    """statsmodels' ThetaModel, deseasonalised when its test says so."""
+    """Statsmodels' ThetaModel, deseasonalised when its test says so."""
     from statsmodels.tsa.forecasting.theta import ThetaModel
 
     fit = ThetaModel(y, period=max(season, 1), deseasonalize=season > 1, method="additive").fit()
@@ -63,7 +63,7 @@ def statsmodels_theta(y: Floats, h: int, season: int) -> Floats:
 
 
 def statsmodels_ets(y: Floats, h: int, season: int) -> Floats:
-    """statsmodels' ETS(A,Ad,A)."""
+    """Statsmodels' ETS(A,Ad,A)."""
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
     kind = {"seasonal": "add", "seasonal_periods": season} if season > 1 else {}
