@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from healthkit.forecasts.combinations import Gate
+    from healthkit.forecasts.crossings import Reaching
     from healthkit.forecasts.intervals import Network
 
 HEAD = '''"""Trained constants of the forecaster. Generated: ``python benchmarks/train_forecast.py`` writes this file.
 
 GATE: log weight of each member before any evidence (`members.NAMES`) and how strongly the four kinds of backtest error
 count (`combinations.evidence`); the first row is for every series, the others change it with its `combinations.context`.
-WIDTHS: the network of `intervals.Network`, rows in the order of
-`intervals.FEATURES`. CROSSING (`crossings`): how far the path of the median crossing leans; where between mean (0) and the ends of
-the 80 % interval (1 above, -1 below) the paths of the early and the late end lie.
+WIDTHS: the network of `intervals.Network`, rows in the order of `scenes.FEATURES`. REACHING: the chance that a limit is
+reached (`crossings.Reaching`), powers in the order of `crossings.facts`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from __future__ import annotations
 import numpy as np
 
 from healthkit.forecasts.combinations import Gate
+from healthkit.forecasts.crossings import Reaching
 from healthkit.forecasts.intervals import Network
 
 '''
@@ -38,7 +39,7 @@ def table(values: np.ndarray) -> str:
     return str(np.vectorize(lambda x: float(f"{x:.4g}"))(values).tolist()) if values.size else "[]"
 
 
-def write(path: Path, gate: Gate, widths: Network, crossing: tuple[float, ...]) -> None:
+def write(path: Path, gate: Gate, widths: Network, reaching: Reaching) -> None:
     """Write the constants to *path*."""
     parts = ("centre", "spread", "hidden", "offset", "out", "direct", "base")
     text = (
@@ -46,5 +47,7 @@ def write(path: Path, gate: Gate, widths: Network, crossing: tuple[float, ...]) 
         + f"GATE = Gate(\n    prior=np.array({table(gate.prior)}),\n    powers=np.array({table(gate.powers)}),\n)\nWIDTHS = Network(\n    levels={widths.levels},\n"
     )
     text += "".join(f"    {name}=np.array({table(getattr(widths, name))}),\n" for name in parts)
-    path.write_text(text + f")\nCROSSING = {tuple(round(float(c), 3) for c in crossing)}\n", encoding="utf-8")
+    told = f"median={reaching.median}, early={reaching.early}, late={reaching.late}"
+    text += f")\nREACHING = Reaching(powers=np.array({table(reaching.powers)}), {told})\n"
+    path.write_text(text, encoding="utf-8")
     subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(path)], check=True)

@@ -172,8 +172,8 @@ def train_network(
     units: int = 10,
     *,
     ridge: float = 1e-4,
-    hold: float = 500.0,
-    sharp: float = 0.5,
+    hold: float = 1000.0,
+    sharp: float = 0.4,
     rounds: tuple[int, ...] = (40, 40, 400),
 ) -> Network:
     """Half-widths by quantile regression of log errors, pulled towards short intervals and calibrated tasks.

@@ -3,8 +3,8 @@
     HEALTHKIT_BENCH_DATA=DIR python benchmarks/train_forecast.py [--check]
 
 Two things are trained, one after the other: the gate that weighs the members (`forecast_training.train_gate`) and the
-network that gives the half-widths of the intervals (`forecast_training.train_network`); then the three paths whose
-crossings of a limit are reported. All on development series of several kinds, plus made-up ones, every task with equal
+network that gives the half-widths of the intervals (`forecast_training.train_network`); then the chance that a limit is
+reached (`train_reaching`). All on development series of several kinds, plus made-up ones, every task with equal
 weight. ``--check`` instead trains on one half of the repositories and series and prints coverage on the other, both ways
 round: what may be expected of series never seen. About five minutes on one core.
 """
@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from forecast_constants import write
 from forecast_generators import made_up
-from forecast_scores import clustered, crossing, crossing_scores, limits
+from forecast_scores import clustered, crossing, limits
 from forecast_tasks import Floats, Task, folder, tasks
 from forecast_training import Described, Lesson, describe, lesson, sheet, train_gate, train_network
+from scipy.optimize import minimize
 
-from healthkit.forecasts.crossings import between, leaning
+from healthkit.forecasts.crossings import FACTS, Reaching, facts
 from healthkit.forecasts.intervals import Network, at_every_step
 
 if TYPE_CHECKING:
@@ -70,45 +71,41 @@ def coverage(one: Described, widths: Network, index: int) -> Floats:
     return np.nanmean(inside, axis=1)
 
 
-def train_crossing(described: list[Described], widths: Network) -> tuple[float, float, float]:
-    """Where the three paths lie between mean and interval: `healthkit.forecasts.crossings`.
+def cases(one: Described, widths: Network) -> list[tuple[Floats, ...]]:
+    """Mean, lower, upper (n, h), limit (n,) and the step (n,) it was reached at, for every kind of limit of a task."""
+    if one.task.horizon < 100 or one.task.name.startswith("made"):
+        return []
+    lower, upper = ends(one, widths, 0)
+    mean = np.clip(one.centre[:, None] + one.scale[:, None] * one.mean, one.task.lower_bound, one.task.upper_bound)
+    truth = one.task.future if one.task.noiseless is None else one.task.noiseless
+    found = []
+    for level in limits(one.task.history, percent=one.task.upper_bound is not None).T:
+        good = np.isfinite(level)
+        found.append((mean[good], lower[good], upper[good], level[good], crossing(truth[good], level[good])))
+    return found
 
-    The middle one minimises the error of the crossing plus, as strongly, the lack of F1. The early and late ones are the
-    innermost whose interval holds 82 % of the crossings that happen, half of the misses on each side as far as possible.
-    """
-    cases = []
+
+def train_reaching(described: list[Described], widths: Network) -> Reaching:
+    """Logistic regression of "reached by then" over the long tasks, each with equal weight."""
+    rows, reached, weight = [], [], []
     for one in described:
-        if one.task.horizon < 100 or one.task.name.startswith("made"):
-            continue
-        lower, upper = ends(one, widths, 0)
-        mean = np.clip(one.centre[:, None] + one.scale[:, None] * one.mean, one.task.lower_bound, one.task.upper_bound)
-        levels = limits(one.task.history, percent=one.task.upper_bound is not None)
-        for level in levels.T:
-            good = np.isfinite(level)
-            truth = one.task.future if one.task.noiseless is None else one.task.noiseless
-            cases.append((one.task, mean[good], lower[good], upper[good], truth[good], level[good]))
+        some = cases(one, widths)
+        total = sum(case[0].size for case in some)
+        for mean, lower, upper, level, real in some:
+            steps = np.unique(np.geomspace(1, mean.shape[1], 24).round().astype(int))
+            rows.append(facts(mean, lower, upper, level, 80)[:, steps - 1].reshape(-1, FACTS))
+            reached.append((real[:, None] <= steps).ravel())
+            weight.append(np.full(reached[-1].size, mean.shape[1] / len(steps) / total))
+    x, y, w = np.concatenate(rows), np.concatenate(reached), np.concatenate(weight)
 
-    def judged(where: float) -> tuple[float, float]:
-        every = [
-            crossing_scores(crossing(y, lv), *[crossing(leaning(m, lo, up, where), lv)] * 3, t.horizon)
-            for t, m, lo, up, y, lv in cases
-        ]
-        return float(np.mean([s["error"] / 40 for s in every])), float(np.mean([s["f1"] for s in every]))
+    def loss(b: Floats) -> tuple[float, Floats]:
+        score = np.clip(x @ b, -50, 50)
+        chance = 1 / (1 + np.exp(-score))
+        value = float((w * (np.logaddexp(0, score) - y * score)).sum() + 1e-4 * b @ b)
+        return value, x.T @ (w * (chance - y)) + 2e-4 * b
 
-    middle = min(np.arange(0.0, 0.8, 0.05), key=lambda w: judged(w)[0] - judged(w)[1])
-
-    def missed(where: float, *, early: bool) -> float:
-        shares = []
-        for _, m, lo, up, y, lv in cases:
-            real, said = crossing(y, lv), crossing(between(m, lo, up, where), lv)
-            happens = np.isfinite(real)
-            shares.append(np.mean(((said > real) if early else (said < real))[happens]) if happens.any() else 0.0)
-        return float(np.mean(shares))
-
-    outward = np.arange(0.3, 1.6, 0.05)
-    early = next((w for w in outward if missed(w, early=True) <= 0.10), outward[-1])
-    late = next((-w for w in outward if missed(-w, early=False) <= 0.08), -outward[-1])
-    return float(middle), float(early), float(late)
+    powers = minimize(loss, np.zeros(FACTS), jac=True, method="L-BFGS-B").x
+    return Reaching(powers, median=0.5, early=0.1, late=0.9)
 
 
 def check(lessons: list[Lesson], every: list[tuple[Task, float]]) -> None:
@@ -145,9 +142,8 @@ def main() -> int:
     gate = train_gate(lessons)
     described = [describe(task, weight, gate) for task, weight in every]
     widths = train_network(sheet(described, [np.ones(len(t.history), bool) for t, _ in every]))
-    crossing_paths = train_crossing(described, widths)
-    write(TARGET, gate, widths, crossing_paths)
-    print(f"wrote {TARGET.name}; crossing paths {crossing_paths}")
+    write(TARGET, gate, widths, train_reaching(described, widths))
+    print(f"wrote {TARGET.name}")
     return 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from healthkit.errors import BadSeries, ParameterError
 from healthkit.forecasts import constants
-from healthkit.forecasts.crossings import between, first_reached, leaning
+from healthkit.forecasts.crossings import chance, first_at
 from healthkit.forecasts.histories import pick
 from healthkit.forecasts.intervals import at_every_step
 from healthkit.forecasts.members import NAMES
@@ -63,13 +63,18 @@ class ForecastBatch:
         Returns:
             Three arrays (n,): 1.0 is the first step ahead, inf is "not within the horizon".
         """
+        by_then = self.chance(limits)
+        median, early, late = (
+            first_at(by_then, enough)
+            for enough in (constants.REACHING.median, constants.REACHING.early, constants.REACHING.late)
+        )
+        return median, early, late
+
+    def chance(self, limits: ArrayLike) -> Floats:
+        """(n, h) chance, 0-1, that each series has reached its limit by each step; *limits* as in `crossing`."""
         limit = np.broadcast_to(np.asarray(limits, dtype=np.float64), (len(self.mean),))
-        level = min(self.lower, key=lambda known: abs(known - 80))
-        ends = self.mean, self.lower[level], self.upper[level]
-        lean, sooner, later = constants.CROSSING
-        median = first_reached(leaning(*ends, lean), limit)
-        early, late = (first_reached(between(*ends, where), limit) for where in (sooner, later))
-        return median, np.minimum(early, median), np.maximum(late, median)
+        level = min(self.lower)
+        return chance(self.mean, self.lower[level], self.upper[level], limit, level=level, reaching=constants.REACHING)
 
 
 def forecast_many(

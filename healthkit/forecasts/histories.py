@@ -12,6 +12,7 @@ import numpy as np
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 SHORTEST = 8
 """Values the members need to see before an origin counts."""
@@ -23,7 +24,7 @@ class Histories:
 
     ages: Floats
     """(n, length) scaled values, newest first, gaps bridged, older than the first value: the first value."""
-    seen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    seen: Bools
     """(n, length) whether the value was measured."""
     spans: Ints
     """(n,) steps from the first value to the end."""
@@ -31,9 +32,9 @@ class Histories:
     """(n,) the last value, in the unit of the series."""
     scale: Floats
     """(n,) mean absolute deviation from the median, in the unit of the series; 1 where constant."""
-    constant: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    constant: Bools
     """(n,) whether all values are equal."""
-    empty: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    empty: Bools
     """(n,) whether there is no value at all."""
 
 
@@ -57,7 +58,7 @@ def prepare(values: Floats, longest: int) -> Histories:
     at_left, at_right = pick(raw, left), pick(raw, right)
     share = (columns - left) / np.maximum(right - left, 1)
     filled = np.where(seen, raw, at_left + np.clip(share, 0.0, 1.0) * (at_right - at_left))
-    empty = ~seen.any(axis=1)
+    empty = np.asarray(~seen.any(axis=1))
     filled[empty] = 0.0
     first = np.where(empty, length, seen.argmax(axis=1))
     spans = np.maximum(length - first, 1)

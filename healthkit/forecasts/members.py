@@ -159,20 +159,26 @@ def fit(rows: Floats, spans: Ints, season: int) -> Members:
     """Every member's parameters for *rows* (rows, length) in age order."""
     ages = without_spikes(rows, spans, season)
     seasonal = profile(ages, spans, season)
-    n, length = ages.shape
-    repeated = np.tile(seasonal, (1, length // seasonal.shape[1] + 1))[:, :length]
-    plain = np.where(np.arange(length) < spans[:, None], ages - repeated, 0.0)
-    first = at(plain, spans - 1)
-    plain = np.where(np.arange(length) < spans[:, None], plain, first[:, None])
+    length = ages.shape[1]
+    age = np.arange(length)
+    inside = age < spans[:, None]
+    plain = ages - np.tile(seasonal, (1, length // seasonal.shape[1] + 1))[:, :length]
+    plain = np.where(inside, plain, at(plain, spans - 1)[:, None])
+    level, slope, tau = parameters(plain, spans)
+    start, rise = (column[:, NAMES.index("line")] for column in (level, slope))
+    rest = np.where(inside, plain - (start[:, None] - rise[:, None] * age), 0.0)
+    return Members(level, slope, tau, ages, plain, seasonal, own_period(rest, spans)[0], rise)
+
+
+def parameters(plain: Floats, spans: Ints) -> tuple[Floats, Floats, Floats]:
+    """Level, slope and tau (rows, members), in the order of `NAMES`, from histories without season."""
     sums, calm = Sums.of(plain), Sums.of(without_jumps(plain, spans))
     full, half, quarter = (width(spans, share) for share in (1.0, 0.5, 0.25))
-    last, zero, forever = plain[:, 0], np.zeros(n), np.full(n, FOREVER)
-    drift = (last - at(plain, full - 1)) / np.maximum(full - 1, 1)
-    lines = [sums.line(w) for w in (full, half, quarter)]
-    flat = [calm.line(w)[1] for w in (full, quarter)]
-    medians = [median_slope(plain, width(spans, share, 9)) for share in (1.0, 1 / 3)]
-    mean, recent = sums.mean(full), sums.mean(width(spans, 1 / 12, min(7, length)))
-    ses3, ses1 = smoothed(plain, 0.3), smoothed(plain, 0.1)
+    last, zero, forever = plain[:, 0], np.zeros(len(plain)), np.full(len(plain), FOREVER)
+    line, newer_line, newest_line = (sums.line(w) for w in (full, half, quarter))
+    calm_line, calm_newest = (calm.line(w)[1] for w in (full, quarter))
+    mean, recent = sums.mean(full), sums.mean(width(spans, 1 / 12, min(7, plain.shape[1])))
+    ses3 = smoothed(plain, 0.3)
     slow, fast = 0.2 * spans + 1, 0.03 * spans + 1
     moves = [middle_move(plain, spans, width(spans, share, 2)) for share in (1 / 4, 1 / 8, 1 / 12, 1 / 24, 1 / 40)]
     moves.append(middle_move(plain, half, width(spans, 1 / 12, 2)))
@@ -180,18 +186,18 @@ def fit(rows: Floats, spans: Ints, season: int) -> Members:
         (last, zero, forever),
         (zero, zero, forever),
         (ses3, zero, forever),
-        (ses1, zero, forever),
+        (smoothed(plain, 0.1), zero, forever),
         (mean, zero, forever),
         (recent, zero, forever),
-        (last, drift, forever),
-        (lines[0][0], lines[0][1], forever),
-        (lines[1][0], lines[1][1], forever),
-        (lines[2][0], lines[2][1], 1.0 * quarter),
-        (ses3, 0.5 * lines[0][1], forever),
-        (last, flat[0], forever),
-        (last, flat[1], 2.0 * quarter),
-        (medians[0][0], medians[0][1], forever),
-        (medians[1][0], medians[1][1], forever),
+        (last, (last - at(plain, full - 1)) / np.maximum(full - 1, 1), forever),
+        (*line, forever),
+        (*newer_line, forever),
+        (*newest_line, 1.0 * quarter),
+        (ses3, 0.5 * line[1], forever),
+        (last, calm_line, forever),
+        (last, calm_newest, 2.0 * quarter),
+        (*median_slope(plain, width(spans, 1.0, 9)), forever),
+        (*median_slope(plain, width(spans, 1 / 3, 9)), forever),
         (last, (mean - last) / slow, slow),
         (last, (recent - last) / fast, fast),
         (zero, zero, forever),
@@ -199,10 +205,7 @@ def fit(rows: Floats, spans: Ints, season: int) -> Members:
         *((last, move, forever) for move in moves),
     ]
     level, slope, tau = (np.stack(column, axis=1) for column in zip(*table, strict=True))
-    age = np.arange(length)
-    rest = np.where(age < spans[:, None], plain - (lines[0][0][:, None] - lines[0][1][:, None] * age), 0.0)
-    period, _ = own_period(rest, spans)
-    return Members(level, slope, tau, ages, plain, seasonal, period, lines[0][1])
+    return level, slope, tau
 
 
 def look_back(ages: Floats, period: Ints, steps: Ints, rise: Floats) -> Floats:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healthkit.forecasts import combinations, histories, intervals, members
+from healthkit.forecasts import combinations, histories, members
+from healthkit.forecasts.scenes import Scene, features
 
 if TYPE_CHECKING:
     from healthkit.forecasts.histories import Floats, Ints
@@ -42,7 +43,7 @@ class Study:
     residuals: Floats
     """(n, origins, n_knots) actual minus combined path in the backtest."""
     facts: Floats
-    """(2, n, n_grid, features) of `intervals.features`."""
+    """(2, n, n_grid, features) of `scenes.features`."""
 
 
 def grid(horizon: int) -> Ints:
@@ -69,7 +70,7 @@ def study(values: Floats, horizon: int, season: int, longest: int, gate: combina
     residuals = actual - np.einsum("nm,nomk->nok", weight, tested)
     at = coarse - 1
     soft = np.sqrt(weight) / np.sqrt(weight).sum(axis=1, keepdims=True)
-    facts = intervals.features(
+    scene = Scene(
         mean=mean[:, at],
         spread=np.einsum("nm,nmh->nh", soft, np.abs(each[:, :, at] - mean[:, None, at])),
         residuals=residuals,
@@ -79,4 +80,4 @@ def study(values: Floats, horizon: int, season: int, longest: int, gate: combina
         spans=past.spans,
         level=np.abs(past.centre) / past.scale,
     )
-    return Study(past, offsets, knots, coarse, evidence, context, each, actual, mean, residuals, facts)
+    return Study(past, offsets, knots, coarse, evidence, context, each, actual, mean, residuals, features(scene))
