@@ -77,16 +77,20 @@ def clustered(values: Floats, cluster: Sequence[str]) -> tuple[float, float]:
     return float(values[keep].mean()), float(np.sqrt((sums**2).sum() * groups / max(groups - 1, 1)) / keep.sum())
 
 
-def bootstrap_ratio(ours: Floats, theirs: Floats, cluster: Sequence[str], draws: int = 500) -> tuple[float, float]:
-    """95 % interval of `geometric` (ours / theirs), clusters drawn with replacement, both methods on the same draw."""
-    usable = (theirs > 0) & np.isfinite(ours)
-    logs = np.log(np.maximum(ours[usable] / theirs[usable], 1e-3))
+def bootstrap_ratio(
+    ours: Floats, theirs: Floats, naive: Floats, cluster: Sequence[str], draws: int = 500
+) -> tuple[float, float, float]:
+    """Ratio of our `geometric` to theirs, both against *naive*, and its 95 % interval.
+
+    Clusters are drawn with replacement, both methods on the same draw: what is common to them cancels.
+    """
+    usable = (naive > 0) & np.isfinite(ours) & np.isfinite(theirs)
+    logs = [np.log(np.maximum(mae[usable] / naive[usable], 1e-3)) for mae in (ours, theirs)]
     _, group = np.unique(np.asarray(cluster)[usable], return_inverse=True)
-    sums, counts = np.bincount(group, weights=logs), np.bincount(group)
+    sums, counts = np.bincount(group, weights=logs[0] - logs[1]), np.bincount(group)
     pick = np.random.default_rng(0).integers(0, len(sums), (draws, len(sums)))
-    means = sums[pick].sum(1) / counts[pick].sum(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(np.exp(low)), float(np.exp(high))
+    low, high = np.quantile(sums[pick].sum(1) / counts[pick].sum(1), [0.025, 0.975])
+    return float(np.exp(sums.sum() / counts.sum())), float(np.exp(low)), float(np.exp(high))
 
 
 def limits(history: Floats, *, percent: bool) -> Floats:
