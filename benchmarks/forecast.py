@@ -34,11 +34,10 @@ mean over windows of the mean absolute error and of the weighted interval score 
 by the MAE of the last value carried forward; smaller is better. Coverage: share of future values inside the 80 % and the 95 %
 interval, ± one standard error clustered by repository, kind or series. Crossing: error in steps of the first day at a limit,
 F1 of "within the horizon", share of the crossings that happen inside the 80 % interval. "ours / peer" is our rMAE over
-theirs, then our rWIS over theirs, on the same windows with a 95 % bootstrap interval (clusters drawn). M4 Weekly is not among the data: the weekly task is
-storage growth by week.
+theirs, then our rWIS over theirs, on the same windows with a 95 % bootstrap interval (clusters drawn).
+M4 Weekly is not among the data: the weekly task is storage growth by week.
 
-The intervals' constants were trained on these series, so coverage here is not out of sample; `python
-benchmarks/train_forecast.py --check` trains on one half of the repositories and series and scores the other.
+The constants were trained on these series, so coverage here is not out of sample: `docs/forecast-coverage.md` is.
 """
 
 

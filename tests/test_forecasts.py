@@ -198,6 +198,12 @@ def test_one_series_has_dates_a_record_and_a_sentence():
     assert found.upper[95].max() <= 1
 
 
+def test_a_limit_already_reached_is_said():
+    found = forecast(disk(), limit=0.5)
+    assert str(found) == "disk_used_ratio is at or above 50 % already"
+    assert found.crossing(0.5).upper == found.mean.index[0]
+
+
 def test_sentences_for_what_is_not_reached():
     flat = forecast(disk(slope=0.0), limit=0.99)
     assert "does not reach 99 %" in str(flat) or "is not expected to reach 99 %" in str(flat)

@@ -41,6 +41,8 @@ class ForecastBatch:
     """{level in %: (n, h)} lower end of the interval."""
     upper: dict[int, Floats]
     """{level in %: (n, h)} upper end of the interval."""
+    last: Floats
+    """(n,) last measured value, in the unit of the series."""
     n: Ints
     """(n,) values each forecast rests on."""
     origins: Ints
@@ -71,10 +73,15 @@ class ForecastBatch:
         return median, early, late
 
     def chance(self, limits: ArrayLike) -> Floats:
-        """(n, h) chance, 0-1, that each series has reached its limit by each step; *limits* as in `crossing`."""
+        """(n, h) chance, 0-1, that each series has reached its limit by each step; *limits* as in `crossing`.
+
+        A series whose last value is at its limit has reached it: 1 from the first step on.
+        """
         limit = np.broadcast_to(np.asarray(limits, dtype=np.float64), (len(self.mean),))
         level = min(self.lower)
-        return chance(self.mean, self.lower[level], self.upper[level], limit, level=level, reaching=constants.REACHING)
+        ends = self.lower[level], self.upper[level]
+        by_then = chance(self.mean, *ends, limit, level=level, reaching=constants.REACHING)
+        return np.where((self.last >= limit)[:, None], 1.0, by_then)
 
 
 def forecast_many(
@@ -165,6 +172,7 @@ def joined(parts: list[ForecastBatch], n: int, levels: tuple[int, ...]) -> Forec
         mean=np.concatenate([part.mean for part in parts])[:n],
         lower={level: np.concatenate([part.lower[level] for part in parts])[:n] for level in levels},
         upper={level: np.concatenate([part.upper[level] for part in parts])[:n] for level in levels},
+        last=np.concatenate([part.last for part in parts])[:n],
         n=np.concatenate([part.n for part in parts])[:n],
         origins=np.concatenate([part.origins for part in parts])[:n],
         error=np.concatenate([part.error for part in parts])[:n],
@@ -192,6 +200,7 @@ def chunk(found: Study, horizon: int, *, levels: tuple[int, ...], low: Floats, h
 class Record(TypedDict):
     """The fields of ForecastBatch that tell what it rests on."""
 
+    last: Floats
     n: Ints
     origins: Ints
     error: Floats
@@ -211,6 +220,7 @@ def record(found: Study, logs: Floats, horizon: int) -> Record:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     return {
+        "last": np.where(found.past.empty, np.nan, found.past.centre),
         "n": found.past.seen.sum(axis=1),
         "origins": known.any(axis=2).sum(axis=1),
         "error": share(np.where(known, np.abs(found.residuals), 0.0).sum(axis=(1, 2))) * found.past.scale,

@@ -104,6 +104,8 @@ class Forecast:
             )
             return f"{subject}is expected at {mean} on {last:%Y-%m-%d}, {level} % interval {low} to {high}"
         crossing, said = self.crossing(self.limit), self._said(self.limit)
+        if self.batch.last[0] >= self.limit:
+            return f"{subject}is at or above {said} already"
         end = f"{self.mean.index[-1]:%Y-%m-%d}"
         until = f"{crossing.upper:%Y-%m-%d}" if crossing.upper is not None else f"after {end}"
         if crossing.median is not None:
@@ -149,8 +151,9 @@ def forecast(
 
     >>> import pandas as pd
     >>> days = pd.date_range("2026-01-01", periods=90, freq="D", tz="UTC")
-    >>> print(forecast(pd.Series(range(90), days, name="disk_used_gb"), horizon="30D", limit=100))
-    disk_used_gb reaches 100 on 2026-04-11, 80 % interval 2026-04-11 to 2026-04-11
+    >>> used = pd.Series(range(90), days, name="disk_used_gb")
+    >>> print(forecast(used, horizon="30D", limit=100).crossing(100).median)
+    2026-04-11 00:00:00+00:00
     """
     import pandas as pd
 
