@@ -12,9 +12,10 @@ from typing import Any
 class Healthkit:
     """`papermill --engine healthkit`: runs the cells in papermill's own process."""
 
-    @classmethod
-    def execute_notebook(cls, *arguments: Any, **options: Any) -> Any:
-        """As `papermill.engines.Engine.execute_notebook`."""
+    def __getattr__(self, name: str) -> Any:
         from healthkit.reports.engines import InProcess
 
-        return InProcess.execute_notebook(*arguments, **options)
+        return getattr(InProcess, name)
+
+
+engine = Healthkit()
