@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 # Twice the log-likelihood ratio. Calibrated: 0.2 false steps per series-year (docs/trend-benchmark.md).
 ADDS_TO_LINE = 12.0
 BEATS_NOTHING = 12.0
-BEATS_LINE = 9.0
+BEATS_LINE = 10.0
 # Under persistent noise one large innovation looks like a step, and more must be asked: this, times phi squared.
-_PERSISTENCE = 5.0
+_PERSISTENCE = 4.0
 # A step this close behind the line, or ahead of it, fits as well: which of the two it is cannot be told.
 TELLS_APART = -6.0
 # A level is what lasts: fewer values than this on one side of a step are a bump or the edge of the picture.
