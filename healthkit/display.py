@@ -32,6 +32,7 @@ STYLE = """
 .hk .plot .band{fill:var(--accent);opacity:.14;stroke:none}.hk .plot .limit{stroke:var(--critical);stroke-width:1.5;stroke-dasharray:6 4}.hk .plot .mark{stroke:var(--muted);stroke-dasharray:2 3}
 .hk .labels{position:absolute;inset:0;font-size:.75rem;color:var(--muted);line-height:1}.hk .labels span{position:absolute;white-space:nowrap}
 .hk .labels .y{right:100%;transform:translate(-.5rem,-50%)}.hk .labels .x{top:100%;transform:translate(-50%,.5rem)}.hk .labels .at{right:0;transform:translateY(-120%);color:var(--critical)}.hk .labels .mark{top:0;transform:translate(.25rem,0)}
+@media(max-width:30rem){.hk .labels .x:nth-last-child(even){display:none}}
 .hk .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:1px;background:var(--line);border:1px solid var(--line);margin:1em 0}
 .hk .tile{background:var(--paper);padding:.75em 1em}.hk .tile b{display:block;font-size:1.5rem;line-height:1.2;font-weight:650}.hk .tile span{color:var(--muted);font-size:.8125rem}
 .hk details{margin:.5em 0;border-left:3px solid var(--line);padding-left:.9em}.hk summary{cursor:pointer}.hk dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;font-size:.9375rem}.hk dt{color:var(--muted)}.hk dd{margin:0;overflow-wrap:anywhere}

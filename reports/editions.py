@@ -209,7 +209,9 @@ def _remember(order: _Order, notebook: Any, record: Mapping[str, Any]) -> None:
     scope = ", ".join(order.hosts) or "all hosts"
     taken = {name: record[name] for name in ("name", "period", "score", "coverage", "worst")}
     with State(order.home) as state:
-        state.record("reports", {"ts": order.now, "scope": scope, **taken})
+        bad = [f for f in record["findings"] if f["severity"] in {"critical", "warning"}]
+        detail = {"findings": [[f["host"], f["check"], f["subject"], f["severity"]] for f in bad]}
+        state.record("reports", {"ts": order.now, "scope": scope, **taken, "detail": detail})
     shown = next((section for section in outputs.shown(notebook) if section.name == "capacity"), None)
     if shown is not None:
         ledger.record(order.home, map(ledger.prediction, shown.data.get("predictions", ())))

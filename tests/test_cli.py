@@ -17,7 +17,7 @@ from healthkit.config import Config, config_path, parse_config
 
 def run(*arguments, home=None, **more):
     environment = os.environ | ({"HEALTHKIT_HOME": str(home)} if home else {})
-    command = [sys.executable, "-m", "healthkit", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "healthkit", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **more)
 
 

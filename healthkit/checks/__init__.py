@@ -27,7 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthkit.checks._context import NOT_INSTALLED, Context, applicable, not_applicable
+from healthkit.checks._context import HISTORY, NOT_INSTALLED, RECENT, Context, applicable, not_applicable
 from healthkit.config import Config, load_config
 from healthkit.errors import HealthkitError, ParameterError
 from healthkit.findings import Finding, Findings, Severity
@@ -36,7 +36,7 @@ from healthkit.jsons import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Context", "Question", "applicable", "check", "load", "names"]
+__all__ = ["HISTORY", "RECENT", "Context", "Question", "applicable", "check", "load", "names"]
 
 EXPECTED = (OSError, subprocess.SubprocessError, HealthkitError, ImportError)
 """What the world does to a check, a library that is not installed among it; anything else is a mistake of ours, is shown as one, and still becomes UNKNOWN."""

@@ -14,8 +14,8 @@ from healthkit.schema import limits, title
 if TYPE_CHECKING:
     import pandas as pd
 
-    from healthkit.detections.detectors import Kind
     from healthkit.charts import Chart
+    from healthkit.detections.detectors import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,9 @@ class Anomalies(Sequence[Anomaly]):
 
     def chart(self) -> Chart:
         """The series, what was expected of it, and a mark at each anomaly."""
+        from healthkit.charts import Band, Chart, Line
         from healthkit.detections.batches import PER_STEPS, window_of
         from healthkit.detections.expectations import expect
-        from healthkit.charts import Band, Chart, Line
         from healthkit.series import regular
 
         values, step = regular(self.series)
