@@ -8,10 +8,11 @@ periods differ by chance is learned from all the days there are, allowing for th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
+from healthkit.jsons import plain
 from healthkit.quantities import difference, quantity
 from healthkit.schema import rate_unit, title
 from healthkit.series import check_series, regular
@@ -81,8 +82,20 @@ class Change:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON: numbers that are not finite become null."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
+        body: dict[str, Any] = plain(asdict(self))
+        return body
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        ends = f"{difference(self.lower, self.unit)} to {difference(self.upper, self.unit)}"
+        row = (
+            quantity(self.before, self.unit),
+            quantity(self.after, self.unit),
+            difference(self.difference, self.unit),
+        )
+        columns = ("Before", "After", "Change", f"{1 - self.alpha:.0%} interval")
+        return bundle("change", str(self), self.as_dict(), columns=columns, rows=[(*row, ends)])
 
 
 def change(

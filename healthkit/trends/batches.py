@@ -134,11 +134,15 @@ def _able(measured: Mask, season: int) -> Mask:
 
 def scale(rows: Floats) -> tuple[Floats, Floats]:
     """Each series about 0 and in its own standard deviations, with 0 for NaN; the unit of a constant is 0."""
-    centred = rows - np.nanmean(rows, axis=1, keepdims=True)
+    # by the greatest value first: the square of 1e200 is no number
+    peak = np.nanmax(np.abs(rows), axis=1)
+    peak = np.where(peak > 0, peak, 1.0)
+    centred = rows / peak[:, None]
+    centred -= np.nanmean(centred, axis=1, keepdims=True)
     unit = np.sqrt(np.nanmean(centred**2, axis=1))
     # what is left of a constant after rounding is no signal
-    unit = np.where(unit > 1e-14 * np.nanmax(np.abs(rows), axis=1), unit, 0.0)
-    return np.nan_to_num(centred / np.where(unit > 0, unit, np.inf)[:, None]), unit
+    unit = np.where(unit > 1e-14, unit, 0.0)
+    return np.nan_to_num(centred / np.where(unit > 0, unit, np.inf)[:, None]), unit * peak
 
 
 def _results(lines: Lines, grid: Noises, alpha: float) -> dict[str, NDArray[Any]]:

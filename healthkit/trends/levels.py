@@ -25,7 +25,7 @@ NEEDED_DAYS = 3
 """Days that must be measured in each of the two periods."""
 _CHUNK = 256
 # Chosen by simulated minutes, as the benchmark page shows: no more than one unchanged week in twenty is called changed.
-_PRIOR = Prior(white_alone=5.0, random_walk=3.0, part_white=1.0, persistent_few=0.2, persistent_many=0.2)
+_PRIOR = Prior(white_alone=7.0, random_walk=3.0, part_white=1.0, persistent_few=0.1, persistent_many=0.1)
 _SAFE = 0.8
 
 

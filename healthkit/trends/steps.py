@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 # Twice the log-likelihood ratio. Calibrated: 0.2 false steps per series-year (docs/trend-benchmark.md).
 ADDS_TO_LINE = 12.0
 BEATS_NOTHING = 12.0
-BEATS_LINE = 9.0
+BEATS_LINE = 10.0
 # Under persistent noise one large innovation looks like a step, and more must be asked: this, times phi squared.
-_PERSISTENCE = 5.0
+_PERSISTENCE = 4.0
 # A step this close behind the line, or ahead of it, fits as well: which of the two it is cannot be told.
 TELLS_APART = -6.0
 # A level is what lasts: fewer values than this on one side of a step are a bump or the edge of the picture.
@@ -63,12 +63,13 @@ def scan(fit: Fit, whitening: Whitening, phi: Floats, allowed: Mask) -> Scan:
 
 
 def _most_likely(margin: Floats) -> NDArray[np.intp]:
-    """Where most of the likelihood lies within two steps: a better guess than the single best moment, (c,)."""
+    """Where most of the likelihood lies within three values: a better guess than the single best moment, (c,)."""
     n = margin.shape[1]
     height = margin.max(axis=1, keepdims=True)
     share = np.exp((margin - np.where(np.isfinite(height), height, 0.0)) / 2)
-    around = np.pad(share, ((0, 0), (2, 2)))
-    blurred: Floats = np.sum([w * around[:, k : k + n] for k, w in enumerate((1, 2, 3, 2, 1))], axis=0)
+    around = np.pad(share, ((0, 0), (3, 3)))
+    # nearly flat: the slight peak puts a step that is sharp on its own moment
+    blurred: Floats = np.sum([w * around[:, k : k + n] for k, w in enumerate((6, 6.5, 7, 7.5, 7, 6.5, 6))], axis=0)
     at: NDArray[np.intp] = np.argmax(blurred, axis=1)
     return at
 
