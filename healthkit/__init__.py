@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from healthkit.findings import Finding, Findings, Severity
     from healthkit.percentiles import Percentiles, percentiles
     from healthkit.periods import Period
+    from healthkit.procedures import Run, run
     from healthkit.reviews import Review, review
     from healthkit.schema import Metric, Reading, Sample
     from healthkit.scores import HealthScore, health_score
@@ -36,6 +37,7 @@ _HOME_OF = {
     "Period": "periods",
     "Reading": "schema",
     "Review": "reviews",
+    "Run": "procedures",
     "Sample": "schema",
     "Severity": "findings",
     "Trend": "trends",
@@ -47,6 +49,7 @@ _HOME_OF = {
     "load_rollup": "store",
     "percentiles": "percentiles",
     "review": "reviews",
+    "run": "procedures",
     "select": "store",
     "trend": "trends",
 }
@@ -60,6 +63,7 @@ __all__ = [
     "Period",
     "Reading",
     "Review",
+    "Run",
     "Sample",
     "Severity",
     "Trend",
@@ -71,6 +75,7 @@ __all__ = [
     "load_rollup",
     "percentiles",
     "review",
+    "run",
     "select",
     "trend",
 ]
