@@ -122,6 +122,9 @@ def run(
         return _Course(scene).take(known)
 
 
+_STATUS = {Severity.CRITICAL: FAILED, Severity.UNKNOWN: UNKNOWN}
+
+
 class _Course:
     """One run under way."""
 
@@ -181,7 +184,7 @@ class _Course:
             self._stop(action.name, error, time.monotonic() - began)
             return False
         worst = Findings(outcome.findings).worst if outcome.findings else Severity.OK
-        status = {Severity.CRITICAL: FAILED, Severity.UNKNOWN: UNKNOWN}.get(worst, PLANNED if planned else OK)
+        status = outcome.status or _STATUS.get(worst, PLANNED if planned else OK)
         seconds = time.monotonic() - began
         self._steps.append(Step(action.name, status, outcome.message, seconds, outcome.evidence))
         self._findings += outcome.findings
@@ -190,7 +193,7 @@ class _Course:
     def _stop(self, name: str, error: BaseException, seconds: float) -> None:
         """The failed step, and the finding that tells of it."""
         severity = _severity(error, acts=load(self._scene.procedure).acts)
-        status = FAILED if severity is Severity.CRITICAL else SKIPPED if severity is Severity.WARNING else UNKNOWN
+        status = _STATUS.get(severity, SKIPPED)
         self._steps.append(Step(name, status, _reason(error), seconds, {"error": type(error).__name__}))
         hint = getattr(error, "hint", "") or _remedy(error)
         self._findings.append(self._scene.finding(severity, name, _reason(error), hint=hint))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from healthkit.jsons import plain
-from healthkit.procedures._runs import Run
 from healthkit.state import State
+
+if TYPE_CHECKING:
+    from healthkit.procedures._runs import Run
 
 
 def begin(home: Path, procedure: str, *, started: datetime, host: str) -> None:

@@ -168,7 +168,7 @@ def configuration_faults(restored: Restored) -> tuple[dict[str, str], list[str]]
 
 
 def _own(path: Path) -> str:
-    """healthkit's own: its whole schema, as at every start."""
+    """Our own: its whole schema, as at every start."""
     try:
         parse_config(path.read_text(encoding="utf-8"))
     except (ConfigError, UnicodeDecodeError) as error:

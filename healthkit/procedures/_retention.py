@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from healthkit.config import Keep
 from healthkit.errors import StoreError
 from healthkit.files import sync_folder
 from healthkit.manifests import Backup, backup_folders, read_manifest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from healthkit.config import Keep
 
 PARTIAL, REMOVING = ".partial", ".removing"
 

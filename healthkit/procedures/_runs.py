@@ -26,6 +26,8 @@ class Outcome:
     """JSON-able."""
     findings: tuple[Finding, ...] = ()
     """What is wrong, or was told to be right."""
+    status: str = ""
+    """Of the step; by the worst finding if empty: critical is `failed`, unknown is `unknown`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class Run:
     def __str__(self) -> str:
         took = f"in {quantity(self.seconds, 'seconds')}"
         stopped = next((step for step in self.steps if step.status in (FAILED, UNKNOWN)), None)
+        if self.status == SKIPPED and self.steps:
+            return f"{self.procedure} did nothing: {self.steps[0].message}."
         if stopped is not None:
             verb = "failed" if stopped.status == FAILED else "could not tell"
             return f"{self.procedure} {verb} at {stopped.name}, {took}: {stopped.message}."

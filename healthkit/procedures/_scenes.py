@@ -46,16 +46,20 @@ class Scene:
         """A folder that only we may enter, removed at the end of the run.
 
         Below the home, because a backup may not fit into a /tmp that is memory; in the system's place for temporary
-        files where the home cannot be written.
+        files where the home cannot be written, or must not be in a dry run.
         """
+        folder = None if self.dry_run else self._below_home()
+        folder = folder or Path(tempfile.mkdtemp(prefix=f"healthkit-{self.procedure}-"))
+        self.endings.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def _below_home(self) -> Path | None:
         parent = self.home / "work"
         try:
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{self.procedure}-", dir=parent))
+            return Path(tempfile.mkdtemp(prefix=f"{self.procedure}-", dir=parent))
         except OSError:
-            folder = Path(tempfile.mkdtemp(prefix=f"healthkit-{self.procedure}-"))
-        self.endings.callback(shutil.rmtree, folder, ignore_errors=True)
-        return folder
+            return None
 
     def forget(self) -> None:
         """Remove the work folders of killed runs; only whoever holds the lock of the procedure may."""

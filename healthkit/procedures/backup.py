@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import ProcedureError
 from healthkit.files import sync_folder, write_atomically
@@ -183,7 +183,12 @@ class _Making:
             _lead(self._directory, self._final.name)
         size = sum(file.bytes for file in self._files)
         message = f"{self._final}: {len(self._files)} files, {quantity(size, 'bytes')}"
-        evidence = {"folder": str(self._final), "files": len(self._files), "bytes": size, "faults": self._faults}
+        evidence: dict[str, Any] = {
+            "folder": str(self._final),
+            "files": len(self._files),
+            "bytes": size,
+            "faults": self._faults,
+        }
         good = () if self._faults else (self._scene.finding(Severity.OK, "backup", message, **evidence),)
         return Outcome(message, evidence, good)
 
@@ -255,9 +260,14 @@ class _Making:
         self._databases.append(backed)
         self._files.append(
             BackedFile(
-                backed.path, path.stat().st_size, digest(path),
-                str(source), status.st_mode & 0o7777, status.st_uid, status.st_gid,
-            )  # fmt: skip
+                backed.path,
+                path.stat().st_size,
+                digest(path),
+                str(source),
+                status.st_mode & 0o7777,
+                status.st_uid,
+                status.st_gid,
+            )
         )
 
     def _fault(self, subject: str, message: str) -> Finding:

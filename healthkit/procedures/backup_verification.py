@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from healthkit.checks import Context, ask
 from healthkit.checks import load as load_check
@@ -96,7 +96,7 @@ class Verification:
             home=self._scene.home, config=self._scene.config, now=self._scene.now, root=self._scene.root, run=self._scene.run
         )  # fmt: skip
         found = ask([load_check("backups")], context, seconds=context.remaining)
-        ours = tuple(replace(f, check=self._scene.procedure) for f in found if f.subject in ("age", "unfinished"))
+        ours = tuple(replace(f, check=self._scene.procedure) for f in found if f.subject != "content")
         return Outcome("; ".join(finding.message for finding in ours), {}, ours)
 
     def files(self) -> Outcome:
@@ -147,7 +147,7 @@ class Verification:
     def _faults(self, subject: str, good: str, faults: list[str] | tuple[str, ...]) -> Iterator[Finding]:
         """One finding: OK, or critical with every fault."""
         self.faults += [f"{subject}: {fault}" for fault in faults]
-        evidence = {"folder": str(self.backup.folder), "faults": list(faults[:50])}
+        evidence: dict[str, Any] = {"folder": str(self.backup.folder), "faults": list(faults[:50])}
         if not faults:
             yield self._scene.finding(Severity.OK, subject, good, value=0.0, **evidence)
             return
