@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from healthkit.errors import StoreError
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from healthkit.config import Keep
 
+_RECENT = timedelta(days=1)
 PARTIAL, REMOVING = ".partial", ".removing"
 
 
@@ -78,11 +79,11 @@ _SPANS: dict[str, Callable[[datetime], tuple[int, ...]]] = {
 
 
 def kept(good: Sequence[Backup], keep: Keep) -> list[Backup]:
-    """The backups that stay: the newest of each of so many days, ISO weeks and months that have one; and the newest.
+    """The backups that stay: the newest of each of so many days, ISO weeks and months that have one.
 
-    Days without a backup do not count: after a holiday of the schedule the old ones are still there.
+    So do those of the day before the newest: who makes one by hand before a change wants it to be there after it. Days without a backup do not count: after a holiday of the schedule the old ones are still there.
     """
-    stays = {backup.folder: backup for backup in good[:1]}
+    stays = {b.folder: b for b in good if good[0].manifest.created - b.manifest.created < _RECENT}
     for span, key in _SPANS.items():
         newest: dict[tuple[int, ...], Backup] = {}
         for backup in good:  # newest first
