@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from healthkit.findings import Finding, Findings, Severity
     from healthkit.forecasts import Forecast, forecast
     from healthkit.periods import Period
+    from healthkit.procedures import Run, run
     from healthkit.quantiles import Percentiles, percentiles
     from healthkit.reviews import Review, review
     from healthkit.schema import Metric, Reading, Sample
@@ -38,6 +39,7 @@ _HOME_OF = {
     "Period": "periods",
     "Reading": "schema",
     "Review": "reviews",
+    "Run": "procedures",
     "Sample": "schema",
     "Severity": "findings",
     "Trend": "trends",
@@ -50,6 +52,7 @@ _HOME_OF = {
     "load_rollup": "store",
     "percentiles": "quantiles",
     "review": "reviews",
+    "run": "procedures",
     "select": "store",
     "trend": "trends",
 }
@@ -64,6 +67,7 @@ __all__ = [
     "Period",
     "Reading",
     "Review",
+    "Run",
     "Sample",
     "Severity",
     "Trend",
@@ -76,6 +80,7 @@ __all__ = [
     "load_rollup",
     "percentiles",
     "review",
+    "run",
     "select",
     "trend",
 ]
