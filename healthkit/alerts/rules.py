@@ -30,7 +30,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename
     message: str = ""
     """`{{ value }}` is the first name's value, `{{ name }}` the rule's name; other names are those of conditions."""
     lasting: Duration = Duration(0)
-    """`for`: how long the condition holds before it fires, and before it is over."""
+    """`for`: how long the condition holds before it fires."""
     runs: Annotated[int, Meta(ge=1, le=100)] = 1
     """On how many measurements in a row it holds before it fires, and before it is over; one is enough where they are
     more than an hour apart."""
