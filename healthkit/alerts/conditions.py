@@ -103,29 +103,32 @@ def _check(node: ast.expr, *, logical: bool, depth: int) -> None:
     """Refuse what is not on the list; *logical* where true or false is asked for, not a number or a text."""
     if depth > DEEPEST:
         _refuse(node, f"deeper than {DEEPEST} levels")
-    inner: list[tuple[ast.expr, bool]]
+    inner = _parts(node, logical=logical)
+    if inner is None:
+        known = isinstance(node, ast.BoolOp | ast.Compare | ast.BinOp | ast.UnaryOp)
+        why = _why(node, logical=logical) if known else f"{type(node).__name__} is not allowed in a condition"
+        _refuse(node, why)
+    for part, wants_truth in inner or ():
+        _check(part, logical=wants_truth, depth=depth + 1)
+
+
+def _parts(node: ast.expr, *, logical: bool) -> list[tuple[ast.expr, bool]] | None:
+    """What a node is made of, and whether true or false is asked of it; None for a node that may not be here."""
     match node:
         case ast.BoolOp(values=values) if logical:
-            inner = [(value, True) for value in values]
+            return [(value, True) for value in values]
         case ast.UnaryOp(op=ast.Not(), operand=operand) if logical:
-            inner = [(operand, True)]
-        case ast.Compare(left=left, ops=ops, comparators=rest) if logical and all(type(op) in _COMPARISONS for op in ops):
-            inner = [(value, False) for value in (left, *rest)]
+            return [(operand, True)]
+        case ast.Compare(left=left, ops=ops, comparators=rest) if logical and all(type(o) in _COMPARISONS for o in ops):
+            return [(value, False) for value in (left, *rest)]
         case ast.BinOp(left=left, op=op, right=right) if not logical and type(op) in _ARITHMETIC:
-            inner = [(left, False), (right, False)]
+            return [(left, False), (right, False)]
         case ast.UnaryOp(op=op, operand=operand) if not logical and isinstance(op, _SIGNS):
-            inner = [(operand, False)]
-        case ast.Name():
-            inner = []
+            return [(operand, False)]
         case ast.Constant(value=value):
             _check_literal(node, value)
-            inner = []
-        case ast.BoolOp() | ast.Compare() | ast.BinOp() | ast.UnaryOp():
-            _refuse(node, _why(node, logical=logical))
-        case _:
-            _refuse(node, f"{type(node).__name__} is not allowed in a condition")
-    for part, wants_truth in inner:
-        _check(part, logical=wants_truth, depth=depth + 1)
+            return []
+    return [] if isinstance(node, ast.Name) else None
 
 
 def _check_literal(node: ast.Constant, value: object) -> None:
@@ -184,7 +187,9 @@ def _value(node: ast.expr, values: Mapping[str, Value]) -> Value | None:
             return found if found is None or isinstance(found, str) else _number(float(found))
         case ast.UnaryOp(op=op, operand=operand):
             number = _value(operand, values)
-            return None if number is None or isinstance(number, str) else -number if isinstance(op, ast.USub) else number
+            return (
+                None if number is None or isinstance(number, str) else -number if isinstance(op, ast.USub) else number
+            )
         case ast.BinOp(left=left, op=op, right=right):
             sides = _value(left, values), _value(right, values)
             return _compute(op, *sides)

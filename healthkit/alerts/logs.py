@@ -55,9 +55,7 @@ def read_alerts(state: State, host: str, *, now: datetime) -> dict[str, tuple[in
     return found
 
 
-def keep_alerts(
-    state: State, before: dict[str, tuple[int, Alert]], after: Iterable[Alert], *, now: datetime
-) -> None:
+def keep_alerts(state: State, before: dict[str, tuple[int, Alert]], after: Iterable[Alert], *, now: datetime) -> None:
     """Remember states: a new row where the status changed, the old one updated otherwise.
 
     Raises:

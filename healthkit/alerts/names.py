@@ -15,17 +15,18 @@ asked here: samples, the last full check and the records of tasks are read, so t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthkit.alerts.conditions import Value
 from healthkit.errors import StoreError
 from healthkit.manifests import newest_backup
 
 if TYPE_CHECKING:
+    from healthkit.alerts.conditions import Value
     from healthkit.config import Config
     from healthkit.state import State
 
@@ -78,11 +79,11 @@ def names(home: Path, config: Config, state: State, *, now: datetime) -> Names:
     """
     known: dict[str, Known] = {}
     missing: dict[str, str] = {}
-    sources = {
-        "metrics": lambda: _metrics(home, config, now),
-        "the last check": lambda: _report(config, state, now, missing),
-        "tasks": lambda: _tasks(state),
-        "backups": lambda: _backup(config, now, missing),
+    sources: dict[str, Callable[[], Iterable[tuple[str, Known]]]] = {
+        "metrics": partial(_metrics, home, config, now),
+        "the last check": partial(_report, config, state, now, missing),
+        "tasks": partial(_tasks, state, now),
+        "backups": partial(_backup, config, now, missing),
     }
     for source, read in sources.items():
         try:
@@ -106,12 +107,15 @@ def _metrics(home: Path, config: Config, now: datetime) -> Iterator[tuple[str, K
     fresh = max(timedelta(minutes=15), timedelta(seconds=3 * float(config.collect.every)))
     data = load(home, hosts=[config.host], start=now - fresh, end=now + timedelta(milliseconds=1))
     data = data.dropna(subset=["value"])
-    newest = data.sort_values("ts").drop_duplicates(["metric", "device"], keep="last")
-    for metric, rows in newest.groupby(newest["metric"].astype(str)):
-        ends = {"_min": rows.loc[rows["value"].idxmin()], "_max": rows.loc[rows["value"].idxmax()]}
-        found = {end: Known(float(r["value"]), r["ts"].to_pydatetime(), str(r["device"])) for end, r in ends.items()}
-        yield metric, found["_min" if metric in LOW_IS_BAD else "_max"]
-        yield from ((f"{metric}{end}", known) for end, known in found.items())
+    newest = data.sort_values("ts").drop_duplicates(["metric", "device"], keep="last").sort_values("value")
+    columns = (newest[name].tolist() for name in ("metric", "device", "value", "ts"))
+    devices: dict[str, list[Known]] = {}
+    for metric, device, value, ts in zip(*columns, strict=True):
+        devices.setdefault(str(metric), []).append(Known(float(value), ts.to_pydatetime(), str(device)))
+    for metric, rising in devices.items():
+        yield metric, rising[0 if metric in LOW_IS_BAD else -1]
+        yield f"{metric}_min", rising[0]
+        yield f"{metric}_max", rising[-1]
 
 
 def _report(config: Config, state: State, now: datetime, missing: dict[str, str]) -> Iterator[tuple[str, Known]]:
@@ -121,7 +125,9 @@ def _report(config: Config, state: State, now: datetime, missing: dict[str, str]
         return
     at, report = last["ts"], last["report"]
     if at is None or not timedelta(minutes=-5) <= now - at <= STALE:
-        missing |= dict.fromkeys(_OF["the last check"], f"the last full check is of {at:%Y-%m-%d %H:%M} UTC" if at else "")
+        missing |= dict.fromkeys(
+            _OF["the last check"], f"the last full check is of {at:%Y-%m-%d %H:%M} UTC" if at else ""
+        )
         return
     if isinstance(report.get("overall_score"), int | float):
         capped = any(c.get("name") == "caps" and c.get("deductions") for c in report.get("components", ()))
@@ -158,10 +164,10 @@ def _headroom(findings: list[dict[str, Any]], at: datetime, missing: dict[str, s
     yield "days_until_full", Known(days[first], at, first)
 
 
-def _tasks(state: State) -> Iterator[tuple[str, Known]]:
+def _tasks(state: State, now: datetime) -> Iterator[tuple[str, Known]]:
     """Of every task the newest run that ended; a run that was skipped says nothing."""
     last: dict[str, dict[str, Any]] = {}
-    for run in state.records("task_runs", since=datetime.now(UTC) - timedelta(days=100)):
+    for run in state.records("task_runs", since=now - timedelta(days=100)):
         if run["status"] in {"ok", "failed"} and run["task"]:
             last.setdefault(run["task"], run)
     if not last:

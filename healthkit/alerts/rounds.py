@@ -125,29 +125,21 @@ def _notification(
     rule: Rule, before: Alert | None, alert: Alert, now: datetime, *, forgetful: bool
 ) -> Notification | None:
     """What is to be told of this alert now, if anything."""
-    if is_due(rule, alert, now):
-        starts = alert.starts or now
-        at = now
-        if forgetful:  # the same event all day, so that it is told once
-            starts = at = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        ends = now + timedelta(seconds=rule.repeat) + MARGIN
-        return _of(rule, alert, "firing", at, starts, ends)
-    over = alert.status == "resolved" and before is not None and before.active
-    if over and alert.told is not None:
-        return _of(rule, alert, "resolved", now, alert.starts or now, now)
-    return None
-
-
-def _of(rule: Rule, alert: Alert, status: str, at: datetime, starts: datetime, ends: datetime) -> Notification:
+    over = alert.status == "resolved" and before is not None and before.active and alert.told is not None
+    if not over and not is_due(rule, alert, now):
+        return None
+    at, starts = now, alert.starts or now
+    if forgetful:  # the same event all day, so that it is told once
+        at = starts = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return Notification(
         name=alert.name,
         host=alert.host,
-        status="resolved" if status == "resolved" else "firing",
+        status="resolved" if over else "firing",
         severity=alert.severity,
         message=alert.message,
         at=at,
         starts=starts,
-        ends=ends,
+        ends=now if over else now + timedelta(seconds=rule.repeat) + MARGIN,
         labels=rule.labels,
     )
 

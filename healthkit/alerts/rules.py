@@ -46,23 +46,21 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename
         """The parsed conditions by key: `condition`, and `at_once` and `clear` where they are given.
 
         Raises:
-            ConfigError: One of them may not be evaluated; names rule, key and column.
+            ConfigError: One of them may not be evaluated; `parse_rules` has refused such a rule.
         """
-        found = {}
-        for key in ("condition", "at_once", "clear"):
-            text = getattr(self, key)
-            if text is not None:
-                try:
-                    found[key] = parse_condition(text)
-                except ConfigError as error:
-                    raise ConfigError(f"rule {self.name}: `{key}`: {error}") from error
-        return found
+        given = {key: getattr(self, key) for key in ("condition", "at_once", "clear")}
+        return {key: parse_condition(text) for key, text in given.items() if text is not None}
 
     def say(self, values: Mapping[str, Value]) -> str:
         """The message with its slots filled; what is missing reads `unknown`. One line, printable."""
         first = self.conditions()["condition"].names[:1]
-        known = {"name": self.name, "severity": self.severity, **{k: v for k, v in values.items() if k != "name"}}
-        known |= {"value": values[name] for name in first if name in values}
+        known: dict[str, Value] = {
+            "name": self.name,
+            "severity": self.severity,
+            **{k: v for k, v in values.items() if k != "name"},
+        }
+        if first and first[0] in values:
+            known["value"] = values[first[0]]
         text = self.message or f"{self.name}: {self.condition}"
         filled = _SLOT.sub(lambda slot: _shown(known.get(slot[1])), text)
         return "".join(c if c.isprintable() else " " for c in filled)
@@ -97,23 +95,27 @@ def parse_rules(text: str, *, file: str = "") -> tuple[Rule, ...]:
     given = parse_struct(text, _File, file=file)
     if given is None:
         return DEFAULTS
-    names: set[str] = set()
     for place, rule in enumerate(given.alerts):
-        key = "name"
-        try:
-            if rule.name in names:
-                raise ConfigError(f"rule {rule.name}: there are two of this name")
-            names.add(rule.name)
-            key = "condition"
-            rule.conditions()
-            key = "message"
-            if "{{" in _SLOT.sub("", rule.message) or "}}" in _SLOT.sub("", rule.message):
-                raise ConfigError(f"rule {rule.name}: `message`: between {{{{ and }}}} stands one name and nothing else")
-        except ConfigError as error:
-            named = re.search(r"`(\w+)`: ", str(error))
-            line = line_of(text, ["alerts", place, named[1] if named else key])
-            raise ConfigError(str(error), file=file, line=line) from error
+        key, error = _fault(rule, {other.name for other in given.alerts[:place]})
+        if error:
+            raise ConfigError(error, file=file, line=line_of(text, ["alerts", place, key]))
     return given.alerts
+
+
+def _fault(rule: Rule, names: set[str]) -> tuple[str, str]:
+    """The key of a rule that cannot be used, and why; two empty texts if all can."""
+    if rule.name in names:
+        return "name", f"rule {rule.name}: there are two of this name"
+    for key in ("condition", "at_once", "clear"):
+        try:
+            if getattr(rule, key) is not None:
+                parse_condition(getattr(rule, key))
+        except ConfigError as error:
+            return key, f"rule {rule.name}: `{key}`: {error}"
+    rest = _SLOT.sub("", rule.message)
+    if "{{" in rest or "}}" in rest:
+        return "message", f"rule {rule.name}: `message`: one name stands between {{{{ and }}}}, and nothing else"
+    return "", ""
 
 
 def _shown(value: Value | None) -> str:

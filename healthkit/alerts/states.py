@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from healthkit.alerts.conditions import Truth
-from healthkit.alerts.names import Names
-from healthkit.alerts.rules import Rule
+
+if TYPE_CHECKING:
+    from healthkit.alerts.names import Names
+    from healthkit.alerts.rules import Rule
 
 Status = Literal["inactive", "pending", "firing", "resolved"]
 APART = timedelta(hours=1)

@@ -41,16 +41,22 @@ def list_(*, home: Path, format_: str) -> None:
     with State(home) as state:
         known = {name: alert for name, (_, alert) in logs.read_alerts(state, config.host, now=now).items()}
         silences = logs.read_silences(state, now=now)
-    alerts = [known.get(r.name, Alert(r.name, config.host, severity=r.severity, unknown="not judged yet")) for r in rules]
+    alerts = [
+        known.get(r.name, Alert(r.name, config.host, severity=r.severity, unknown="not judged yet")) for r in rules
+    ]
     queued = notifications.waiting(home)
     if format_ == "json":
         rows = [
             {**_plain(alert), "condition": rule.condition, "silenced": any(s.covers(alert.name, now) for s in silences)}
             for rule, alert in zip(rules, alerts, strict=True)
         ]
-        output.write_json({"alerts": rows, "silences": [_plain(s) for s in silences], "waiting": [_told(o) for o in queued]})
+        output.write_json(
+            {"alerts": rows, "silences": [_plain(s) for s in silences], "waiting": [_told(o) for o in queued]}
+        )
         return
-    rows_ = [(a.status, a.severity, a.name, a.message or "", a.unknown and f"could not tell: {a.unknown}") for a in alerts]
+    rows_ = [
+        (a.status, a.severity, a.name, a.message or "", a.unknown and f"could not tell: {a.unknown}") for a in alerts
+    ]
     output.write_table(["Status", "Severity", "Name", "Message", "Unknown"], rows_)
     for silence in silences:
         click.echo(f"silenced: {silence}")
@@ -162,7 +168,7 @@ def test(*, home: Path, format_: str) -> int:
     message = f"This is a test by healthkit on {config.host}: nothing is wrong."
     outcomes = []
     ends = now + timedelta(minutes=1)
-    for name, transport in notifying.transports(home, config).items():
+    for name, transport in notifying.transports(home, config, at_once=True).items():
         try:
             transport(Notification("HealthkitTest", config.host, "firing", "info", message, now, now, ends))
             outcomes.append({"transport": name, "ok": True, "reason": ""})

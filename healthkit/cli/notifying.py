@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from healthkit.config import Config
 
 
-def transports(home: Path, config: Config, *, timeout: float | None = None) -> dict[str, Transport]:
+def transports(
+    home: Path, config: Config, *, timeout: float | None = None, at_once: bool = False
+) -> dict[str, Transport]:
     """Every configured transport, by name.
 
     Args:
         home: Whose outbox keeps mail.
         config: The configuration.
         timeout: Seconds of one try, where that is less than configured.
+        at_once: Mail that the outbox has to keep for another try counts as not delivered.
     """
     from healthkit.alerts.transports import configured
 
@@ -36,7 +39,8 @@ def transports(home: Path, config: Config, *, timeout: float | None = None) -> d
 
         delivery = outbox.send(home, config, message, recipients)
         # What the outbox queued is safe there: it retries for days. Only what every recipient refused failed.
-        return "" if delivery.sent or delivery.queued else "; ".join(delivery.refused.values())
+        kept = () if at_once else delivery.queued
+        return "" if delivery.sent or kept else "; ".join([*delivery.refused.values(), *delivery.queued.values()])
 
     return configured(config, send_mail)
 

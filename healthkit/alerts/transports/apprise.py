@@ -24,7 +24,9 @@ def transport(urls: Sequence[str]) -> Transport:
         service = apprise.Apprise()
         refused = [place for place, url in enumerate(urls, 1) if not service.add(url)]
         if refused:
-            raise NotDeliveredError(f"alerting.apprise: address {refused[0]} is none that Apprise knows", permanent=True)
+            raise NotDeliveredError(
+                f"alerting.apprise: address {refused[0]} is none that Apprise knows", permanent=True
+            )
         resolved = notification.status == "resolved"
         kind = "success" if resolved else _TYPES.get(notification.severity, "failure")
         title = f"{notification.host} {notification.name}: {notification.status}"
