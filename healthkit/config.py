@@ -12,7 +12,7 @@ import re
 import socket
 import stat
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -22,6 +22,8 @@ from healthkit.errors import ConfigError
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[float, Meta(gt=0)]
+Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+\S*$")]
+T = TypeVar("T")
 
 
 class Duration(float):
@@ -218,9 +220,33 @@ class Growth(_Strict, frozen=True):
 class Alerting(_Strict, frozen=True):
     """Where alerts go besides mail."""
 
-    webhook: str | None = None
-    alertmanager: str | None = None
+    webhook: Url | None = None
+    """Gets every alert as JSON by POST."""
+    webhook_token_file: str | None = None
+    """Whose first line is sent as a bearer token (mode 0600)."""
+    alertmanager: Url | None = None
+    """The base of a Prometheus Alertmanager: `http://localhost:9093`."""
     apprise: tuple[str, ...] = ()
+    """Addresses as Apprise writes them; needs the extra `apprise`."""
+    timeout: Positive = 10
+    """Seconds that one try of one of them may take."""
+
+    def token(self) -> str | None:
+        """The webhook's bearer token, if there is one.
+
+        Raises:
+            ConfigError: The file cannot be read, or others may read it.
+        """
+        return read_secret(Path(self.webhook_token_file)) if self.webhook_token_file else None
+
+
+class Schedule(_Strict, frozen=True):
+    """How the maintenance tasks are started."""
+
+    random_delay: Duration = Duration(0)
+    """systemd starts each task up to so much later, so that a fleet does not start at once."""
+    user: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_.-]*$")] = "root"
+    """Whom they run as."""
 
 
 class Collect(_Strict, frozen=True):
@@ -256,6 +282,7 @@ class Config(_Strict, frozen=True):
     growth: Growth = Growth()
     weights: Weights = Weights()
     alerting: Alerting = Alerting()
+    schedule: Schedule = Schedule()
     collect: Collect = Collect()
     timezone: str = "UTC"
     demonstration: bool = False
@@ -288,17 +315,39 @@ def load_config(home: Path) -> Config:
         ConfigError: The file cannot be read, is no YAML, or has a key or value it cannot have.
     """
     path = config_path(home)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", file=str(path)) from error
-    return parse_config(text, file=str(path))
+    text = read_text(path)
+    return Config() if text is None else parse_config(text, file=str(path))
 
 
 def parse_config(text: str, *, file: str = "") -> Config:
     """The configuration in a YAML text.
+
+    Raises:
+        ConfigError: Names the key, and the line of *file* it stands on.
+    """
+    config = parse_struct(text, Config, file=file)
+    if config is None:
+        return Config()
+    _check_timezone(config, text, file)
+    return config
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a configuration file; None where there is none.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=str(path)) from error
+
+
+def parse_struct(text: str, kind: type[T], *, file: str = "") -> T | None:
+    """A YAML text as a strict, typed object; None where everything in it is commented out.
 
     Raises:
         ConfigError: Names the key, and the line of *file* it stands on.
@@ -312,14 +361,12 @@ def parse_config(text: str, *, file: str = "") -> Config:
         what = f"not YAML: {getattr(error, 'problem', None) or error}"
         raise ConfigError(what, file=file, line=mark.line + 1 if mark else 0) from error
     if data is None:
-        return Config()
+        return None
     try:
-        config = msgspec.convert(data, Config, dec_hook=_decode)
+        return msgspec.convert(data, kind, dec_hook=_decode)
     except msgspec.ValidationError as error:
         message, line = _explain(str(error), text)
         raise ConfigError(message, file=file, line=line) from error
-    _check_timezone(config, text, file)
-    return config
 
 
 def read_secret(path: Path) -> str:
@@ -349,7 +396,7 @@ def _check_timezone(config: Config, text: str, file: str) -> None:
     try:
         ZoneInfo(config.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        line = _line_of(text, ["timezone"])
+        line = line_of(text, ["timezone"])
         raise ConfigError(f"unknown time zone {config.timezone!r} - at `$.timezone`", file=file, line=line) from error
 
 
@@ -362,10 +409,10 @@ def _explain(message: str, text: str) -> tuple[str, int]:
     if unknown:
         steps.append(unknown[1])
         message = f"unknown key `$.{'.'.join(map(str, steps))}`"
-    return message, _line_of(text, steps)
+    return message, line_of(text, steps)
 
 
-def _line_of(text: str, steps: list[str | int]) -> int:
+def line_of(text: str, steps: list[str | int]) -> int:
     """1-based line of the node that *steps* lead to, or of the last one that exists."""
     import yaml
 

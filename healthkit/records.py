@@ -31,6 +31,12 @@ TABLES: dict[str, dict[str, str]] = {
         "ts_ms": "INTEGER", "name": "TEXT", "host": "TEXT", "subject": "TEXT", "severity": "TEXT", "status": "TEXT",
         "message": "TEXT", "detail": "TEXT",
     },
+    "silences": {
+        "starts_ms": "INTEGER", "ends_ms": "INTEGER", "name": "TEXT", "reason": "TEXT", "who": "TEXT",
+    },
+    "notifications": {
+        "ts_ms": "INTEGER", "name": "TEXT", "host": "TEXT", "transport": "TEXT", "status": "TEXT", "detail": "TEXT",
+    },
     "incidents": {
         "opened_ms": "INTEGER", "closed_ms": "INTEGER", "incident": "TEXT", "host": "TEXT", "severity": "TEXT",
         "title": "TEXT", "detail": "TEXT",
@@ -49,7 +55,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 """Columns of every table; each has `uid` besides, by which a spooled record is stored once."""
-ORDER = {"task_runs": "started_ms", "incidents": "opened_ms", "forecasts": "target_ms", "checklists": "done_ms"}
+ORDER = {"task_runs": "started_ms", "silences": "starts_ms", "incidents": "opened_ms", "forecasts": "target_ms", "checklists": "done_ms"}
 """The column that tells a record's time, where it is not `ts_ms`."""
 
 

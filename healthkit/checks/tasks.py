@@ -28,7 +28,7 @@ LATE = 1.5
 """How many of its own intervals a task may be away: a daily one that is 36 hours old has missed a run."""
 HANGING = timedelta(hours=24)
 """How long a task may say that it is running."""
-_TASK = re.compile(r"\btask\s+([\w-]+)")
+_TASK = re.compile(r"\btask\s+(\w[\w-]*)")
 _SCHEDULE = "See why: healthkit schedule show; and by hand: healthkit task {name}."
 
 

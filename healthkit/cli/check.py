@@ -34,7 +34,7 @@ def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | Non
             click.echo(name)
         return 0
     config = load_config(home)
-    findings = checks.check(home, config=config, names=names or None, host=host or "")
+    findings = checks.check(home, config=config, names=names or None, host=host)
     score = health_score(findings, weights=config.weights)
     if not names:
         _archive(home, score)

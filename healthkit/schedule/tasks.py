@@ -1,0 +1,113 @@
+"""The maintenance tasks: those of the runbook's cron table at its times, those that it forgot, and healthkit's own.
+
+The weekly ones run on Monday, not on Sunday, which still belongs to the week they report on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+from importlib.util import find_spec
+from typing import Literal
+
+from healthkit.errors import ParameterError
+from healthkit.schedule.calendars import Calendar
+
+Cadence = Literal["weekly", "monthly", "quarterly"]
+RAN = frozenset({0, 1, 2, 3})
+"""A check that ran, whatever it found: the score's alert tells, not the task's."""
+DID = frozenset({0, 1})
+"""A procedure that did its work, perhaps with a warning."""
+MADE = frozenset({0, 75})
+"""A report that was made; its mail may wait."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that the schedule does."""
+
+    name: str
+    what: str
+    """One line for people."""
+    calendar: Calendar
+    command: tuple[str, ...]
+    """Arguments of healthkit."""
+    good: frozenset[int] = frozenset({0})
+    """Exit codes that mean it did its work."""
+    timeout: timedelta = timedelta(hours=1)
+    """When it is stopped, with everything that it started."""
+    recipients: Cadence | None = None
+    """Whom its report goes to: this list of `mail.recipients`."""
+    often: bool = False
+    """Runs so often that only a change, and one run a day, is recorded."""
+
+    @property
+    def lacks(self) -> str:
+        """What it calls and this version does not have; empty if it can run."""
+        kind, about = self.command[0], self.command[1] if len(self.command) > 1 else ""
+        if find_spec("healthkit.cli") and not find_spec(f"healthkit.cli.{kind}"):
+            return f"healthkit {kind}"
+        if kind == "run" and not find_spec(f"healthkit.procedures.{about}"):
+            return f"healthkit run {about}"
+        if kind == "report" and not files("healthkit.notebooks").joinpath(f"{about}.ipynb").is_file():
+            return f"healthkit report {about}"
+        return ""
+
+
+_PERFORMANCE = ("check", "performance", "cpu", "memory", "swap", "pressure", "oom", "services")
+_HOURS = timedelta(hours=1)
+
+TASKS: tuple[Task, ...] = (
+    Task("alerts", "judge the alert rules and deliver what waits", Calendar(every=5), ("alert", "check"),
+         frozenset({0, 75}), timedelta(minutes=4), often=True),
+    Task("daily-backup", "make a backup", Calendar(5, 0), ("run", "backup", "--apply"), DID, 4 * _HOURS),
+    Task("daily-health-check", "all checks and the score", Calendar(6, 0), ("check",), RAN),
+    Task("daily-log-management", "rotate, compress and expire logs", Calendar(6, 15),
+         ("run", "log_rotation", "--apply"), DID, 2 * _HOURS),
+    Task("daily-performance-monitoring", "use, saturation and answers against the host's own history", Calendar(6, 30),
+         _PERFORMANCE, RAN),
+    Task("daily-backup-verification", "read every file of the newest backup", Calendar(6, 45),
+         ("run", "backup_verification"), DID, 4 * _HOURS),
+    Task("daily-expiry", "delete raw samples older than the configuration keeps", Calendar(7, 0), ("store", "expire")),
+    Task("weekly-system-review", "the weekly report", Calendar(2, 0, weekday=0), ("report", "weekly"), MADE,
+         recipients="weekly"),
+    Task("weekly-security-review", "what changed in security since last week", Calendar(2, 30, weekday=0),
+         ("run", "security_review"), DID),
+    Task("weekly-backup-test", "restore the newest backup and count", Calendar(3, 0, weekday=0),
+         ("run", "restore_test"), DID, 6 * _HOURS),
+    Task("weekly-performance-analysis", "performance, and days until the disks are full", Calendar(3, 30, weekday=0),
+         (*_PERFORMANCE, "disk", "inodes", "headroom"), RAN),
+    Task("weekly-database-maintenance", "look after the databases", Calendar(4, 0, weekday=0),
+         ("run", "database_maintenance", "--apply"), DID, 2 * _HOURS),
+    Task("monthly-optimization-review", "what could run better", Calendar(1, 0, day=1),
+         ("run", "optimization_review"), DID),
+    Task("monthly-capacity-planning", "when does what run out", Calendar(1, 0, day=2), ("run", "capacity_plan"), DID),
+    Task("monthly-security-audit", "the whole of security", Calendar(1, 0, day=3), ("run", "security_audit"), DID),
+    Task("monthly-report", "the monthly report", Calendar(2, 0, day=4), ("report", "monthly"), MADE,
+         recipients="monthly"),
+    Task("monthly-dr-test", "restore the service from its backup, somewhere else", Calendar(1, 0, day=5, months=(2, 3, 5, 6, 8, 9, 11, 12)),
+         ("run", "dr_drill"), DID, 6 * _HOURS),
+    Task("quarterly-dr-test", "the disaster recovery drill", Calendar(0, 0, day=1, months=(1, 4, 7, 10)),
+         ("run", "dr_drill"), DID, 6 * _HOURS),
+    Task("quarterly-architecture-review", "the report that the review of the architecture starts from",
+         Calendar(2, 0, day=6, months=(1, 4, 7, 10)), ("report", "quarterly"), MADE, recipients="quarterly"),
+)  # fmt: skip
+"""Every task, in the order of its time; `Task.lacks` says which ones cannot run yet."""
+
+
+def task(name: str) -> Task:
+    """The task of this name.
+
+    Raises:
+        ParameterError: There is none.
+    """
+    for known in TASKS:
+        if known.name == name:
+            return known
+    raise ParameterError(f"no task is named {name!r}: there are {', '.join(known.name for known in TASKS)}")
+
+
+def ready() -> tuple[Task, ...]:
+    """The tasks that can run, in the order of `TASKS`."""
+    return tuple(known for known in TASKS if not known.lacks)
