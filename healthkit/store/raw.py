@@ -8,8 +8,6 @@ reading the others.
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -20,7 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from healthkit.store.parquet_files import read_facts, scan, write_parquet
-from healthkit.store.tables import NAMES, SCHEMA, milliseconds, series_starts, to_frame, to_table
+from healthkit.store.tables import SCHEMA, to_frame, to_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +66,7 @@ def write_raw(place: Place, path: str, hosts: Iterable[pd.DataFrame], quality: Q
     Raises:
         StoreError: It cannot be written.
     """
-    facts: dict[str, Any] = {"rows": 0, "crc32": 0, **asdict(quality)}
+    facts: dict[str, Any] = {"rows": 0, **asdict(quality)}
     rest = iter(hosts)
     first = next(rest)
     encodings = {"ts": "DELTA_BINARY_PACKED", "value": smaller_encoding(first["value"].to_numpy())}
@@ -76,7 +74,6 @@ def write_raw(place: Place, path: str, hosts: Iterable[pd.DataFrame], quality: Q
     def groups() -> Iterator[pa.Table]:
         for samples in chain([first], rest):
             facts["rows"] += len(samples)
-            facts["crc32"] = checksum(samples, facts["crc32"])
             yield to_table(samples)
 
     write_parquet(place, path, groups(), schema=SCHEMA, encodings=encodings, facts=facts)
@@ -127,19 +124,9 @@ def read_raw(
     condition = conditions.pop() if conditions else None
     for other in conditions:
         condition &= other
-    return to_frame(scan(place, [part.path for part in parts], SCHEMA, condition))
+    return to_frame(scan(place, [part.path for part in parts], SCHEMA, condition, hosts=hosts))
 
 
 def _scalar(moment: pd.Timestamp) -> pa.Scalar:
     ms = -(-moment.value // 1_000_000)  # rounded up: a bound between two milliseconds excludes the earlier
     return pa.scalar(ms, pa.int64()).cast(SCHEMA.field("ts").type)
-
-
-def checksum(samples: pd.DataFrame, start: int = 0) -> int:
-    """CRC-32 of samples in order: names with the number of their rows, times, values; *start* is that of those before."""
-    first = np.flatnonzero(series_starts(samples))
-    rows = np.diff(np.append(first, len(samples))).tolist()
-    series = zip(*(samples[name].iloc[first] for name in NAMES), rows, strict=True)
-    crc = zlib.crc32(json.dumps(list(series)).encode(), start)
-    crc = zlib.crc32(milliseconds(samples["ts"]).tobytes(), crc)
-    return zlib.crc32(samples["value"].to_numpy().tobytes(), crc)
