@@ -16,6 +16,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from browser import Browser  # noqa: E402 - the tests' browser, found by the line above
 
 from healthkit import demo, reports  # noqa: E402
+from healthkit.periods import Period  # noqa: E402
 
 END = datetime(2026, 11, 23, tzinfo=UTC)
 SHOTS = (("weekly", 1280, 1750, False), ("weekly-dark", 1280, 1750, True), ("weekly-phone", 390, 1700, False))
@@ -28,7 +29,7 @@ def main() -> None:
         home = Path(folder)
         demo.write_demo(home, hosts=5, days=70, end=END, every="30min")
         for week in ("2026-W45", "2026-W46", "2026-W47"):
-            now = demo.Period.parse(week).end.replace(hour=2)
+            now = Period.parse(week).end.replace(hour=2)
             page = reports.make(home, "weekly", period=week, now=now).html
         for name, width, height, dark in SHOTS:
             browser.open(page.as_uri(), width=width, height=height, dark=dark)

@@ -23,7 +23,7 @@ FLOORS = (
         "display",
         "bundles",
     },
-    {"store", "records", "spool", "state", "simulation", "demo", "manifests"},
+    {"store", "records", "spool", "state", "demo", "manifests"},
     {
         "series",
         "grids",
