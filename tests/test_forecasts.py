@@ -287,7 +287,7 @@ def test_an_empty_batch_is_empty():
 floats = st.floats(-1e12, 1e12, allow_subnormal=False) | st.just(np.nan)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     hnp.arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(1, 60)), elements=floats),
     st.integers(1, 40),
