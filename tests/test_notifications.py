@@ -146,6 +146,7 @@ def test_alertmanager_gets_labels_and_rfc3339_times():
     assert (body["startsAt"], body["endsAt"]) == ("2026-11-23T06:00:00.000Z", "2026-11-24T06:00:00.000Z")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its own imports
 def test_apprise_is_an_extra_that_says_so():
     try:
         import apprise as _  # noqa: F401

@@ -394,3 +394,40 @@ def wait_for(condition, seconds=30):
             return
         time.sleep(0.2)
     raise AssertionError("did not happen in time")
+
+
+def allowed(group, groups):
+    """System calls of a filter set of systemd, with the sets in it."""
+    for name in groups[group]:
+        yield from allowed(name, groups) if name.startswith("@") else [name]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("strace") and shutil.which("systemd-analyze")), reason="needs strace and systemd")
+def test_the_collector_s_unit_forbids_no_system_call_that_it_makes(tmp_path):
+    """SystemCallFilter= must not break it: every call of a resident run, compaction included, is on the list."""
+    import pandas as pd
+
+    from healthkit.schema import Reading
+    from healthkit.store.journal import Journal
+
+    with Journal(tmp_path / "home", "web-1") as journal:  # a day that waits for its compaction
+        journal.append(round((pd.Timestamp.now("UTC") - pd.Timedelta(days=1)).timestamp() * 1000), [Reading("load1", 1.0)])
+    listing = subprocess.run(["systemd-analyze", "syscall-filter"], capture_output=True, text=True, check=True).stdout
+    groups: dict[str, list[str]] = {}
+    for line in (line.split("#")[0] for line in listing.splitlines()):
+        if line.startswith("@"):
+            groups[line.strip()] = last = []
+        elif line.strip():
+            last.append(line.strip())
+    config_path(tmp_path / "home").parent.mkdir(parents=True)
+    config_path(tmp_path / "home").write_text("host: web-1\n")
+    command = ["strace", "-f", "-c", "-o", str(tmp_path / "calls"), sys.executable, "-P", "-m", "healthkit", "collect"]
+    command += ["--every", "1s", "--for", "6s", "--home", str(tmp_path / "home")]
+    subprocess.run(command, check=True, capture_output=True)
+    made = {line.split()[-1] for line in (tmp_path / "calls").read_text().splitlines()[2:-2]}
+    text = units((), PLACE)["healthkit-collect.service"]
+    words = next(line for line in text.splitlines() if line.startswith("SystemCallFilter=")).partition("=")[2].split()
+    permitted = {call for word in words for call in (allowed(word, groups) if word.startswith("@") else [word])}
+    assert made & {"adjtimex", "clock_adjtime"}
+    assert made - permitted == set()
