@@ -204,6 +204,23 @@ def test_a_round_fires_once_repeats_after_a_day_and_resolves(home):
         assert [row["status"] for row in state.records("alerts", name="Load")] == ["resolved", "firing"]
 
 
+def test_alertmanager_is_reminded_on_every_round_and_nothing_piles_up(home):
+    """It keeps no alerts over a restart; a webhook or a mailbox does."""
+    for minutes in (0, 5, 10):
+        measure(home, NOW + minutes * MINUTE, load1={"": 5.0 + minutes})
+        rounds.look(home, CONFIG, ["alertmanager", "webhook"], now=NOW + minutes * MINUTE)
+    assert [o.transport for o in notifications.waiting(home)] == ["alertmanager", "webhook"]
+    took = []
+    outcomes = notifications.deliver(home, {"alertmanager": took.append}, now=NOW + 10 * MINUTE)
+    measure(home, NOW + 15 * MINUTE, load1={"": 9.0})
+    assert rounds.look(home, CONFIG, ["alertmanager", "webhook"], now=NOW + 15 * MINUTE).notifications == ()
+    outcomes += notifications.deliver(home, {"alertmanager": took.append}, now=NOW + 15 * MINUTE)
+    assert [(n.message, n.starts, n.reminder) for n in took] == [("load is 5", NOW, False), ("load is 9", NOW, True)]
+    rounds.record(home, outcomes, now=NOW)
+    with State(home) as state:
+        assert [row["status"] for row in state.records("notifications", transport="alertmanager")] == ["delivered"]
+
+
 def test_a_silence_holds_back_and_what_still_fires_is_told_afterwards(home):
     with State(home) as state:
         logs.add_silence(state, logs.Silence("Lo*", NOW, NOW + HOUR, "moving racks", "ada"))

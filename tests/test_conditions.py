@@ -62,7 +62,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_is_no_condition_is_refused_when_it_is_read(text):
-    with pytest.raises(ConfigError, match="^column [0-9]+: ") as caught:
+    with pytest.raises(ConfigError, match=r"^column [0-9]+: ") as caught:
         parse_condition(text)
     assert caught.value.exit_code == 78
 
@@ -76,7 +76,7 @@ def test_any_text_is_a_condition_or_a_config_error(text):
     except ConfigError:
         return
     assert condition.evaluate({}) in Truth
-    assert condition.evaluate({name: 1.0 for name in condition.names}) in Truth
+    assert condition.evaluate(dict.fromkeys(condition.names, 1.0)) in Truth
 
 
 NAMES = ("load1", "cpu_count", "health_score")
@@ -110,7 +110,7 @@ def test_it_computes_what_python_computes(text, known):
     except ZeroDivisionError:
         assume(False)
     truth = parse_condition(text).evaluate(known)
-    assert truth is (Truth.TRUE if expected else Truth.FALSE) or "/" in text and truth is Truth.UNKNOWN
+    assert truth is (Truth.TRUE if expected else Truth.FALSE) or ("/" in text and truth is Truth.UNKNOWN)
 
 
 @given(tests, values, st.sets(st.sampled_from(NAMES), min_size=1))

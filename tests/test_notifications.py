@@ -57,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "http://127.0.0.1:9/elsewhere")
         self.end_headers()
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815 - as the standard library calls it
 
     def log_message(self, *_):
         pass
@@ -86,7 +86,7 @@ def test_a_webhook_that_fails_and_recovers_gets_it_once_and_in_order(tmp_path):
         assert [(o.status, o.tries) for o in second] == [("delivered", 4), ("delivered", 1)]
         assert waiting(tmp_path) == []
         assert [body["status"] for _, _, body in server.got] == ["firing"] * 4 + ["resolved"]
-        path, headers, body = server.got[-1]
+        _, headers, body = server.got[-1]
         assert headers["Authorization"] == "Bearer t0ken"
         assert (body["name"], body["message"], body["starts"]) == ("Load", "load is 5", "2026-11-23T06:00:00+00:00")
 
@@ -146,9 +146,10 @@ def test_alertmanager_gets_labels_and_rfc3339_times():
     assert (body["startsAt"], body["endsAt"]) == ("2026-11-23T06:00:00.000Z", "2026-11-24T06:00:00.000Z")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its own imports
 def test_apprise_is_an_extra_that_says_so():
     try:
-        import apprise as _  # noqa: F401, PLC0415
+        import apprise as _  # noqa: F401
     except ImportError:
         with pytest.raises(NotDeliveredError, match=r"pip install 'project-healthkit\[apprise\]'"):
             apprise.transport(["json://127.0.0.1/"])(notification())

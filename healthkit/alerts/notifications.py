@@ -28,6 +28,8 @@ GIVE_UP = timedelta(days=5)
 """How long a notification is retried."""
 PAUSES = (0.5, 2.0)
 """Seconds between the tries of one run; the next run tries again."""
+_FORGOTTEN = 3600
+"""Seconds after which a temporary file is nobody's any more."""
 
 
 class NotDeliveredError(Exception):
@@ -56,6 +58,8 @@ class Notification:
     ends: datetime
     """When it was over; while it fires, until when it holds unless it is told again."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    reminder: bool = False
+    """Said before, for a receiver that forgets."""
 
     @property
     def key(self) -> str:
@@ -154,6 +158,9 @@ class _Courier(threading.Thread):
             log.warning("%s: %s", self._folder, error)
 
     def _empty(self) -> None:
+        for path in self._folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+            if time.time() - path.stat().st_mtime > _FORGOTTEN:
+                path.unlink(missing_ok=True)
         for path, record, notification in list(_queued(self._folder)):
             outcome = self._try(path, record, notification)
             self.outcomes.append(outcome)

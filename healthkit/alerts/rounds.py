@@ -7,7 +7,7 @@ each is told once a day.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,8 @@ from healthkit.state import State
 if TYPE_CHECKING:
     from healthkit.config import Config
 
+FORGETFUL = "alertmanager"
+"""The transport that is told on every round: after a restart Alertmanager knows of no alert."""
 MARGIN = timedelta(hours=25)
 """How long beyond its repetition an alert holds: a daily round, and an hour."""
 
@@ -45,7 +47,7 @@ class Round:
     """Why states could not be kept; empty if they could."""
 
 
-def look(home: Path, config: Config, transports: Iterable[str], *, now: datetime | None = None) -> Round:
+def look(home: Path, config: Config, transports: Collection[str], *, now: datetime | None = None) -> Round:
     """Judge every rule once.
 
     Args:
@@ -69,16 +71,20 @@ def look(home: Path, config: Config, transports: Iterable[str], *, now: datetime
             before, silences = {}, ()
             rules = tuple(msgspec.structs.replace(rule, runs=1, lasting=Duration(0)) for rule in rules)
         seen = names(home, config, state, now=now)
-        after, told = [], []
+        after, told, ongoing = [], [], []
         for rule in rules:
             old = before.get(rule.name, (0, None))[1]
             alert = advance(rule, old, seen, host=config.host, now=now)
             notification = _notification(rule, old, alert, now, forgetful=bool(state.problem))
-            if notification is not None and not any(silence.covers(rule.name, now) for silence in silences):
+            quiet = any(silence.covers(rule.name, now) for silence in silences)
+            if notification is not None and not quiet:
                 queue(home, notification, transports)
                 alert = replace(alert, told=now)
                 told.append(notification)
+            elif alert.active and alert.told is not None and not quiet:
+                ongoing.append(_message(rule, alert, alert.told, alert.starts or alert.told, reminder=True))
             after.append(alert)
+        _remind(home, ongoing, transports)
         # Only now: a crash in between tells somebody twice, the other order would tell nobody.
         gone = _withdrawn(before, rules, now)
         keep_alerts(state, before, [*after, *gone], now=now)
@@ -104,6 +110,7 @@ def record(home: Path, outcomes: Sequence[Delivered], *, now: datetime) -> None:
     Raises:
         StoreError: Neither the database nor the spool can be written.
     """
+    outcomes = [o for o in outcomes if not (o.notification.reminder and o.status == "delivered")]
     if not outcomes:
         return
     rows = [
@@ -131,6 +138,12 @@ def _notification(
     at, starts = now, alert.starts or now
     if forgetful:  # the same event all day, so that it is told once
         at = starts = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return _message(rule, alert, at, starts, over=now if over else None)
+
+
+def _message(
+    rule: Rule, alert: Alert, at: datetime, starts: datetime, *, over: datetime | None = None, reminder: bool = False
+) -> Notification:
     return Notification(
         name=alert.name,
         host=alert.host,
@@ -139,9 +152,17 @@ def _notification(
         message=alert.message,
         at=at,
         starts=starts,
-        ends=now if over else now + timedelta(seconds=rule.repeat) + MARGIN,
+        ends=over or at + timedelta(seconds=rule.repeat) + MARGIN,
         labels=rule.labels,
+        reminder=reminder,
     )
+
+
+def _remind(home: Path, ongoing: Iterable[Notification], transports: Collection[str]) -> None:
+    """Tell the forgetful transport what goes on; nothing is piled up for one that is down."""
+    if FORGETFUL in transports and not any((home / "notifications" / FORGETFUL).glob("*.json")):
+        for notification in ongoing:
+            queue(home, notification, [FORGETFUL])
 
 
 def _withdrawn(before: dict[str, tuple[int, Alert]], rules: Iterable[Rule], now: datetime) -> list[Alert]:

@@ -58,8 +58,8 @@ class Calendar:
             now: The time, aware.
             zone: Whose clock the times are of; None for this system's, as cron reads it.
 
-        A time that a change of the clock leaves out is due when it would have been without the change (02:30 is then
-        03:30), one that comes twice is due the first time: one due time a day, never none and never two.
+        A time that a change of the clock leaves out is due at the change, which is when cron runs it; one that comes
+        twice is due the first time: one due time a day, never none and never two.
         """
         return next(self._times(now, zone, -1))
 
@@ -86,5 +86,19 @@ class Calendar:
             return None
         if (self.day and day.day != self.day) or (self.months and day.month not in self.months):
             return None
-        local = datetime(day.year, day.month, day.day, self.hour, self.minute, tzinfo=zone)
-        return local.astimezone(UTC)
+        return _instant(datetime(day.year, day.month, day.day, self.hour, self.minute), zone)  # noqa: DTZ001 - a wall clock's
+
+
+def _instant(wall: datetime, zone: tzinfo | None) -> datetime:
+    """The first moment at which clocks show this time, or, if they skip it, a later one."""
+    when = wall.replace(tzinfo=zone).astimezone(UTC)
+    if _clock(when, zone) == wall:
+        return when
+    when -= timedelta(hours=3)  # no change of a clock is larger
+    while _clock(when, zone) < wall:
+        when += timedelta(minutes=1)
+    return when
+
+
+def _clock(when: datetime, zone: tzinfo | None) -> datetime:
+    return when.astimezone(zone).replace(tzinfo=None)

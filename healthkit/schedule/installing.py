@@ -117,6 +117,8 @@ def _installed(root: Path) -> Iterator[Path]:
     if is_ours(crontab_path(root)):
         yield crontab_path(root)
     folder = units_folder(root)
+    for place in (crontab_path(root).parent, folder):  # what a process left that was killed while it wrote
+        yield from (path for path in sorted(place.glob(".healthkit*.tmp")) if is_ours(path) or not path.stat().st_size)
     for path in sorted(folder.glob("healthkit-*")):
         if path.is_file() and is_ours(path):
             yield path

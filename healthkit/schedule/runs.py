@@ -243,9 +243,10 @@ def _end(home: Path, task: Task, config: Config, result: TaskRun) -> None:
     detail: dict[str, Any] = {"output": result.output, "command": ["healthkit", *task.command]}
     values = {"ended": result.ended, "status": result.status, "exit_code": result.exit_code, "detail": detail}
     with State(home) as state:
+        known = [] if state.problem else state.records("task_runs", task=task.name, status="running", limit=1)
         last = None if state.problem else state.last_task_run(task.name)
-        if last and last["status"] == "running":
-            state.update("task_runs", last["id"], **values)
+        if known:
+            state.update("task_runs", known[0]["id"], **values)
         elif not task.often or _worth_recording(last, result):
             state.record("task_runs", {"task": task.name, "host": config.host, "started": result.started, **values})
 
