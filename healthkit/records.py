@@ -55,7 +55,13 @@ TABLES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 """Columns of every table; each has `uid` besides, by which a spooled record is stored once."""
-ORDER = {"task_runs": "started_ms", "silences": "starts_ms", "incidents": "opened_ms", "forecasts": "target_ms", "checklists": "done_ms"}
+ORDER = {
+    "task_runs": "started_ms",
+    "silences": "starts_ms",
+    "incidents": "opened_ms",
+    "forecasts": "target_ms",
+    "checklists": "done_ms",
+}
 """The column that tells a record's time, where it is not `ts_ms`."""
 
 

@@ -412,7 +412,9 @@ def test_the_collector_s_unit_forbids_no_system_call_that_it_makes(tmp_path):
     from healthkit.store.journal import Journal
 
     with Journal(tmp_path / "home", "web-1") as journal:  # a day that waits for its compaction
-        journal.append(round((pd.Timestamp.now("UTC") - pd.Timedelta(days=1)).timestamp() * 1000), [Reading("load1", 1.0)])
+        journal.append(
+            round((pd.Timestamp.now("UTC") - pd.Timedelta(days=1)).timestamp() * 1000), [Reading("load1", 1.0)]
+        )
     listing = subprocess.run(["systemd-analyze", "syscall-filter"], capture_output=True, text=True, check=True).stdout
     groups: dict[str, list[str]] = {}
     for line in (line.split("#")[0] for line in listing.splitlines()):
