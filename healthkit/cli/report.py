@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -34,7 +35,7 @@ from healthkit.cli import options, output
 )
 def command(
     *, name: str, home: Path, format_: str, period: str, hosts: tuple[str, ...], parameters: tuple[tuple[str, str], ...],
-    directory: Path | None, to: tuple[str, ...], engine: str,
+    directory: Path | None, to: tuple[str, ...], engine: Literal["healthkit", "stock"],
 ) -> None:  # fmt: skip
     """Make a report from its notebook: HTML, text and the executed notebook; mail it where --to says."""
     from healthkit import reports
