@@ -211,8 +211,9 @@ def test_a_file_of_somebody_else_is_not_replaced(tmp_path):
     assert crontab_path(tmp_path).read_text() == "0 0 * * * root mine\n"
 
 
-def test_the_check_of_tasks_reads_what_was_installed(tmp_path):
-    installing.install("cron", Place(tmp_path / "home"), Config(), root=tmp_path)
+@pytest.mark.parametrize("kind", ["cron", "systemd"])
+def test_the_check_of_tasks_reads_what_was_installed(tmp_path, kind):
+    installing.install(kind, Place(tmp_path / "home"), Config(), root=tmp_path)
     found = check(tmp_path / "home", config=Config(), names=["tasks"], root=str(tmp_path))
     assert {finding.subject for finding in found} == {task.name for task in tasks.ready()}
 
