@@ -11,10 +11,10 @@ demo: $(VENV)/installed
 	$(BIN)/healthkit demo --output healthkit-demo
 
 test: $(VENV)/test-installed lint
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadgroup
 
 quick: $(VENV)/test-installed
-	$(BIN)/python -m pytest -n auto -m "not slow and not notebook"
+	$(BIN)/pytest -n auto -m "not slow and not notebook"
 
 lint: $(VENV)/test-installed
 	$(BIN)/ruff check

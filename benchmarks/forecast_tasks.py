@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,8 @@ class Task:
     """What windows share when they are not independent: the repository, the kind, the series."""
     lower_bound: float | None = None
     upper_bound: float | None = None
+    noiseless: Floats | None = None
+    """(n_windows, horizon) the future without its noise, where it is known: what a limit crossing is judged by."""
 
     @property
     def horizon(self) -> int:
@@ -82,22 +84,29 @@ def folder() -> Path | None:
     return Path(path) if path else None
 
 
+def simulated(data: Path, shape: tuple[int, int]) -> Task:
+    """Windows of the simulated disks, in per cent, with their noise-free future."""
+    options = {"season": 7, "most": 2, "stride": 180, "bounds": (0.0, 100.0)}
+    seen = cut(f"synth {shape[0]}-{shape[1]}", read("synth_capacity_dev", data), shape, **options)
+    truth = cut("", read("synth_capacity_dev_clean", data), shape, **options)
+    return replace(seen, noiseless=truth.future)
+
+
 def tasks(data: Path) -> list[Task]:
     """All tasks over the development data."""
-    git, synth = read("git_growth_dev", data), read("synth_capacity_dev", data)
+    git = read("git_growth_dev", data)
     nab, m4 = read("nab_hourly", data), read("m4_hourly_dev", data)
-    percent = (0.0, 100.0)
     repo = {"cluster": "repository"}
     return [
-        cut("git 365-180", git, (365, 180), season=7, most=6, stride=180, **repo),
-        cut("git 90-180", git, (90, 180), season=7, most=6, stride=180, **repo),
-        cut("git 90-30", git, (90, 30), season=7, most=6, stride=180, **repo),
-        cut("synth 365-180", synth, (365, 180), season=7, most=2, stride=180, bounds=percent),
-        cut("synth 90-180", synth, (90, 180), season=7, most=2, stride=180, bounds=percent),
-        cut("synth 90-30", synth, (90, 30), season=7, most=2, stride=180, bounds=percent),
-        cut("nab 336-48", nab, (336, 48), season=24, most=8, stride=96),
-        cut("nab 288-48", nab, (288, 48), season=24, most=8, stride=96),
-        cut("m4h 336-48", m4, (336, 48), season=24, most=2, stride=171),
-        cut("m4h 288-48", m4, (288, 48), season=24, most=2, stride=171),
-        cut("git weekly 260-13", weekly(git), (260, 13), season=1, most=8, stride=26, **repo),
+        cut("git 365-180", git, (365, 180), season=7, most=99, stride=270, **repo),
+        cut("git 90-180", git, (90, 180), season=7, most=99, stride=270, **repo),
+        cut("git 90-30", git, (90, 30), season=7, most=99, stride=270, **repo),
+        simulated(data, (365, 180)),
+        simulated(data, (90, 180)),
+        simulated(data, (90, 30)),
+        cut("nab 336-48", nab, (336, 48), season=24, most=12, stride=101),
+        cut("nab 288-48", nab, (288, 48), season=24, most=12, stride=101),
+        cut("m4h 336-48", m4, (336, 48), season=24, most=3, stride=131),
+        cut("m4h 288-48", m4, (288, 48), season=24, most=3, stride=131),
+        cut("git weekly 260-13", weekly(git), (260, 13), season=1, most=99, stride=30, **repo),
     ]

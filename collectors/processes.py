@@ -21,6 +21,8 @@ METRICS = (
     Metric("process_zombie_count", "gauge", "Processes that ended and whose parent does not take notice."),
     Metric("process_forks_total", "counter", "Processes and threads started since boot."),
 )
+COUNT_SECONDS = 5.0
+"""Listing /proc costs as much as the other counts together: no more often than this."""
 SCAN_SECONDS = 60.0
 """Zombies can only be counted by opening every process: no more often than this."""
 _STAT = (
@@ -31,18 +33,16 @@ _STAT = (
 
 
 class Meter:
-    """Counts on every tick; looks at each process once a minute."""
+    """Counts on every tick, processes every few seconds; looks at each process once a minute."""
 
     def __init__(self, proc: Procfs, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._proc = proc
         self._clock = clock
+        self._counted: float | None = None
         self._scanned: float | None = None
 
     def __call__(self) -> Iterator[Reading]:
         """The counts now."""
-        # A Path a process would cost more than all the rest.
-        pids = [name for name in os.listdir(self._proc.root) if name.isdigit()]  # noqa: PTH208
-        yield Reading("process_count", len(pids))
         yield Reading("thread_count", int(self._proc.read("loadavg").split()[3].partition(b"/")[2]))
         text = self._proc.read("stat")
         for metric, key in _STAT:
@@ -50,6 +50,12 @@ class Meter:
             if value is not None:
                 yield Reading(metric, value)
         now = self._clock()
+        if self._counted is not None and now - self._counted < COUNT_SECONDS - 0.5:
+            return
+        self._counted = now
+        # A Path a process would cost more than all the rest.
+        pids = [name for name in os.listdir(self._proc.root) if name.isdigit()]  # noqa: PTH208
+        yield Reading("process_count", len(pids))
         if self._scanned is None or now - self._scanned >= SCAN_SECONDS - 0.5:
             self._scanned = now
             yield Reading("process_zombie_count", sum(_is_zombie(f"{self._proc.root}/{pid}/stat") for pid in pids))

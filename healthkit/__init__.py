@@ -15,12 +15,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from healthkit.anomalies import anomalies
     from healthkit.checks import check
     from healthkit.demo import demo_data
+    from healthkit.detections import anomalies
     from healthkit.findings import Finding, Findings, Severity
-    from healthkit.percentiles import Percentiles, percentiles
+    from healthkit.forecasts import Forecast, forecast
     from healthkit.periods import Period
+    from healthkit.procedures import Run, run
+    from healthkit.quantiles import Percentiles, percentiles
     from healthkit.reviews import Review, review
     from healthkit.schema import Metric, Reading, Sample
     from healthkit.scores import HealthScore, health_score
@@ -30,23 +32,27 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "Finding": "findings",
     "Findings": "findings",
+    "Forecast": "forecasts",
     "HealthScore": "scores",
     "Metric": "schema",
-    "Percentiles": "percentiles",
+    "Percentiles": "quantiles",
     "Period": "periods",
     "Reading": "schema",
     "Review": "reviews",
+    "Run": "procedures",
     "Sample": "schema",
     "Severity": "findings",
     "Trend": "trends",
-    "anomalies": "anomalies",
+    "anomalies": "detections",
     "check": "checks",
     "demo_data": "demo",
+    "forecast": "forecasts",
     "health_score": "scores",
     "load": "store",
     "load_rollup": "store",
-    "percentiles": "percentiles",
+    "percentiles": "quantiles",
     "review": "reviews",
+    "run": "procedures",
     "select": "store",
     "trend": "trends",
 }
@@ -54,23 +60,27 @@ _HOME_OF = {
 __all__ = [
     "Finding",
     "Findings",
+    "Forecast",
     "HealthScore",
     "Metric",
     "Percentiles",
     "Period",
     "Reading",
     "Review",
+    "Run",
     "Sample",
     "Severity",
     "Trend",
     "anomalies",
     "check",
     "demo_data",
+    "forecast",
     "health_score",
     "load",
     "load_rollup",
     "percentiles",
     "review",
+    "run",
     "select",
     "trend",
 ]

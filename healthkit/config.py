@@ -120,11 +120,45 @@ class Database(_Strict, frozen=True):
     path: str
 
 
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Keep(_Strict, frozen=True):
+    """Which backups are kept: the newest of each of so many days, weeks and months that have one."""
+
+    daily: Annotated[int, Meta(ge=1)] = 14
+    weekly: Count = 0
+    monthly: Count = 0
+
+
+class Restic(_Strict, frozen=True):
+    """A restic repository that every backup is copied to."""
+
+    repository: str
+    password_file: str
+    """Mode 0600."""
+    check: Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)?%|[0-9]+[KMGT]|[0-9]+/[0-9]+)$")] = "5%"
+    """How much of the data each verification reads: `restic check --read-data-subset`."""
+
+
 class Backups(_Strict, frozen=True):
-    """Where backups are, and how old the newest may be."""
+    """Where backups are, how old the newest may be, what is in them and which are kept."""
 
     directory: str = "/backup/project-health"
     max_age_hours: Positive = 24
+    metrics: bool = True
+    """Whether the samples in HOME/metrics are in them too."""
+    keep: Keep = Keep()
+    restic: Restic | None = None
+
+
+class Reopen(_Strict, frozen=True):
+    """How writers are told, after a rotation, to open their logs anew: a signal to a process, or a command."""
+
+    pid_file: str | None = None
+    signal: Literal["HUP", "USR1", "USR2"] = "USR1"
+    command: tuple[str, ...] = ()
+    """Program and arguments; no shell reads them."""
 
 
 class Logs(_Strict, frozen=True):
@@ -134,6 +168,7 @@ class Logs(_Strict, frozen=True):
     compress_after: Duration = Duration(86400)
     keep: Duration = Duration(30 * 86400)
     max_total: Size = Size(1024**3)
+    reopen: Reopen | None = None
 
 
 class Application(_Strict, frozen=True):

@@ -21,7 +21,7 @@ STYLE = """
 .hk p{margin:.5em 0;max-width:46em}.hk .lead{font-size:1.25rem;line-height:1.4}.hk .muted,.hk .note{color:var(--muted)}.hk .note{font-size:.875rem}
 .hk .scroll{overflow-x:auto;margin:.75em 0}.hk table{border-collapse:collapse;width:100%;font-size:.9375rem}
 .hk th,.hk td{text-align:left;padding:.4em .75em .4em 0;border-bottom:1px solid var(--line);vertical-align:top}
-.hk th{color:var(--muted);font-weight:600;font-size:.8125rem;white-space:nowrap}.hk .num{text-align:right;white-space:nowrap}.hk tr{break-inside:avoid}
+.hk th{color:var(--muted);font-weight:600;font-size:.8125rem;white-space:nowrap}.hk .num{text-align:right;white-space:nowrap}.hk .host{white-space:nowrap}.hk tr{break-inside:avoid}
 .hk .sev{white-space:nowrap;font-weight:600}.hk .sev-critical{color:var(--critical)}.hk .sev-warning{color:var(--warning)}.hk .sev-unknown{color:var(--unknown)}.hk .sev-info{color:var(--info)}.hk .sev-ok{color:var(--ok)}
 .hk .spark{width:7.5rem;height:1.5rem;vertical-align:middle;overflow:visible}.hk .spark path{fill:none;stroke:var(--accent);stroke-width:1.5;stroke-linecap:round;vector-effect:non-scaling-stroke}
 .hk .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1.25rem 2rem}
@@ -32,6 +32,7 @@ STYLE = """
 .hk .plot .band{fill:var(--accent);opacity:.14;stroke:none}.hk .plot .limit{stroke:var(--critical);stroke-width:1.5;stroke-dasharray:6 4}.hk .plot .mark{stroke:var(--muted);stroke-dasharray:2 3}
 .hk .labels{position:absolute;inset:0;font-size:.75rem;color:var(--muted);line-height:1}.hk .labels span{position:absolute;white-space:nowrap}
 .hk .labels .y{right:100%;transform:translate(-.5rem,-50%)}.hk .labels .x{top:100%;transform:translate(-50%,.5rem)}.hk .labels .at{right:0;transform:translateY(-120%);color:var(--critical)}.hk .labels .mark{top:0;transform:translate(.25rem,0)}
+@media(max-width:30rem){.hk .labels .x:nth-last-child(even){visibility:hidden}}
 .hk .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:1px;background:var(--line);border:1px solid var(--line);margin:1em 0}
 .hk .tile{background:var(--paper);padding:.75em 1em}.hk .tile b{display:block;font-size:1.5rem;line-height:1.2;font-weight:650}.hk .tile span{color:var(--muted);font-size:.8125rem}
 .hk details{margin:.5em 0;border-left:3px solid var(--line);padding-left:.9em}.hk summary{cursor:pointer}.hk dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;font-size:.9375rem}.hk dt{color:var(--muted)}.hk dd{margin:0;overflow-wrap:anywhere}
@@ -56,6 +57,11 @@ def text(value: object) -> str:
 def badge(severity: Severity) -> str:
     """Severity as glyph, word and colour."""
     return f'<span class="sev sev-{severity.value}">{severity.glyph}\u00a0{severity.value}</span>'
+
+
+def host(name: object) -> str:
+    """A host's name, which is not broken at its hyphens."""
+    return f'<span class="host">{text(name)}</span>'
 
 
 def table(

@@ -5,6 +5,7 @@
     ├── ParameterError       a parameter or option is unknown or has a bad value exit 64
     ├── NotEnoughData        too few values to say anything: names n and needed
     ├── BadSeries            the series cannot be analysed: naive times, text, ...
+    ├── ProcedureError       a step of a procedure cannot be taken: carries severity and hint
     ├── StoreError           a file of the store is damaged, locked or cannot be written
     ├── ReportError          a report could not be made: names the failing cell
     └── DeliveryError        mail or alert could not be delivered                exit 75 when queued
@@ -13,6 +14,11 @@ Each carries its numbers as attributes, so that a caller need not parse the text
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from healthkit.findings import Severity
 
 
 class HealthkitError(Exception):
@@ -67,6 +73,21 @@ class BadSeries(HealthkitError, ValueError):  # noqa: N818
 
 class StoreError(HealthkitError):
     """A file of the store is damaged, locked or cannot be written."""
+
+
+class ProcedureError(HealthkitError):
+    """A step of a procedure cannot be taken, and those after it neither.
+
+    Args:
+        message: Why.
+        severity: Of the finding that tells of it; None for critical. Unknown: it could not be told.
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, *, severity: Severity | None = None, hint: str = "") -> None:
+        self.severity = severity
+        self.hint = hint
+        super().__init__(message)
 
 
 class ReportError(HealthkitError):

@@ -4,8 +4,9 @@ A grid says where 0, 5, ... 100 % of a day's values lie. The days' distributions
 has, add up to the distribution of the period, and that is inverted. The mean of daily p95s is not the p95 of the period:
 it is off by tens of rank points when one day is busier than the others.
 
-Between two points of a grid values are taken as evenly spread; in the outermost 5 % as a generalised Pareto tail
-through the 90 %, the 95 % point and the extreme, so that a p99 is not pulled towards one spike.
+Between two points of a grid values are taken as evenly spread, but for values that many samples share (zeros), which
+take half of the bins beside them, and for rounded ones, which the result is one of; in the outermost 5 % as a
+generalised Pareto tail through the 90 %, the 95 % point and the extreme, so that a p99 is not pulled towards one spike.
 Source: Pickands (1975), Annals of Statistics 3, 119-131.
 """
 
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
     Counts = np.ndarray[Any, np.dtype[np.intp]]
+    Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 POINTS = 21
 """Quantiles of a grid: 0, 0.05, ... 1."""
 _BINS = POINTS - 1
 _ROUNDING = 1e-12  # a share is a sum of hundreds of parts
+_DIGITS = 6  # after the point, that collectors round to at most
+_ROUNDED = 0.5  # share of rounded points from which a series is one of rounded values: quantiles may lie between two
+_FEW_STEPS = 1000  # within a day: each of them holds several samples
 _MIN_TAIL = 60  # values of a day below which its outermost 5 % hold too few for a shape
 
 
@@ -95,24 +100,9 @@ def _merge(q: Array, n: Array, p: Array) -> tuple[Array, Array, Array]:
         middle = left + (right - left) / 2
         enough = days.share(middle, bins) >= p - _ROUNDING
         left, right = np.where(enough, left, middle), np.where(enough, middle, right)
-    values = _snap(right, points, high, days, p)
+    values = days.rounded(right)
     error, bound = days.error(values, p)
     return values, 100 * np.minimum(error, bound), 100 * bound
-
-
-def _snap(values: Array, points: Array, high: Counts, days: _Days, p: Array) -> Array:
-    """The values; where one that many samples share is a tenth of a rank point away, that one.
-
-    Counts and switches have no values in between.
-    """
-    import numpy as np
-
-    for near in (np.maximum(high - 1, 0), high):
-        point = np.take_along_axis(points, near, axis=1)
-        twin = np.take_along_axis(points, np.maximum(near - 1, 0), axis=1)
-        close = np.abs(days.share(point) - p) < 0.001
-        values = np.where(close & (near > 0) & (twin == point), point, values)
-    return values
 
 
 class _Days:
@@ -125,26 +115,47 @@ class _Days:
         self.n = n[:, :, None]
         self.weight = self.n / n.sum(axis=1)[:, None, None]
         real = np.where(self.n > 0, q, 0.0)
+        there = n > 0
+        self.step = _step(real, there)
+        self.low = np.min(np.where(there, real[..., 0], np.inf), axis=1)
+        self.high = np.max(np.where(there, real[..., -1], -np.inf), axis=1)
+        daily = ((real[..., -1] - real[..., 0]) * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+        steps = np.divide(daily, self.step, out=np.full(len(q), np.inf), where=self.step > 0)
+        self.shared = _shared(real, steps)
         self.first = _tail_shape(-real[..., 2::-1], n)[..., None]
         self.last = _tail_shape(real[..., -3:], n)[..., None]
+
+    def rounded(self, x: Array) -> Array:
+        """The nearest value that there can be."""
+        import numpy as np
+
+        step = self.step[:, None]
+        near = np.round(np.round(x / np.where(step > 0, step, 1)) * step, _DIGITS)
+        return np.where(step > 0, near.clip(self.low[:, None], self.high[:, None]), x)
 
     def find(self, x: Array) -> Counts:
         """How many points of each day's grid are not above x (series, percentiles)."""
         found: Counts = (self.q[:, :, None, :] <= x[:, None, :, None]).sum(axis=-1)
         return found
 
-    def parts(self, x: Array, found: Counts) -> tuple[Counts, Array]:
-        """Each day's share below the bin that holds x, in bins; and the share of that bin, evenly spread."""
+    def parts(self, x: Array, found: Counts) -> tuple[Counts, Array, Array]:
+        """Each day's bin that holds x; the share of that bin up to x, evenly spread; and with its true shape."""
         import numpy as np
 
         bins = np.clip(found - 1, 0, _BINS - 1)
         low, high = np.take_along_axis(self.q, bins, axis=2), np.take_along_axis(self.q, bins + 1, axis=2)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            part = ((x[:, None, :] - low) / (high - low)).clip(0.0, 1.0)
-        return bins, np.where(found == 0, 0.0, np.where(found == POINTS, 1.0, part))
+            even = ((x[:, None, :] - low) / (high - low)).clip(0.0, 1.0)
+        part = self.bend(bins, even)
+        # Of a bin beside a value that many samples share, half is that value.
+        below, above = (np.take_along_axis(shared, bins, axis=2) / 2 for shared in self.shared)
+        part = below + part * (1 - below - above)
+        outside = np.where(found == 0, 0.0, 1.0)
+        beyond = (found == 0) | (found == POINTS)
+        return bins, np.where(beyond, outside, even), np.where(beyond, outside, part)
 
     def bend(self, bins: Counts, part: Array) -> Array:
-        """The share of the bin again, with the shape of the tails."""
+        """The share of the bin, with the shape of the tails."""
         import numpy as np
 
         first, last = bins == 0, bins == _BINS - 1
@@ -154,24 +165,61 @@ class _Days:
 
     def share(self, x: Array, found: Counts | None = None) -> Array:
         """Share of all values up to x."""
-        bins, part = self.parts(x, self.find(x) if found is None else found)
-        share: Array = (self.weight * (bins + self.bend(bins, part))).sum(axis=1) / _BINS
+        bins, _, part = self.parts(x, self.find(x) if found is None else found)
+        share: Array = (self.weight * (bins + part)).sum(axis=1) / _BINS
         return share
 
     def error(self, x: Array, p: Array) -> tuple[Array, Array]:
-        """How far the share up to x may be from p: for smooth days, and at most."""
+        """How far p may be from the ranks that x has: for smooth days, and at most."""
         import numpy as np
 
         found = self.find(x)
-        bins, part = self.parts(x, found)
-        inside = (part > 0) & (part < 1)
-        below = (self.weight * (bins + (part >= 1))).sum(axis=1) / _BINS
-        above = below + (self.weight * inside).sum(axis=1) / _BINS
-        bridge = self.weight**2 * part * (1 - part) / np.maximum(self.n, 1) / _BINS
-        curve = self.weight * part * (1 - part) / 3 / _BINS
-        tails = self.weight * (self.bend(bins, part) - part) / 2 / _BINS
-        error = 2 * np.sqrt(bridge.sum(axis=1)) + curve.sum(axis=1) + np.abs(tails.sum(axis=1))
-        return error, np.maximum(np.maximum(above - p, p - below), 0.0)
+        bins, even, part = self.parts(x, found)
+        least = (self.weight * np.where(found == POINTS, _BINS, bins)).sum(axis=1) / _BINS
+        strictly = np.minimum((self.q[:, :, None, :] < x[:, None, :, None]).sum(axis=-1), _BINS)
+        most = (self.weight * strictly).sum(axis=1) / _BINS
+        atom = np.take_along_axis(self.shared[0], bins, axis=2) * (found > 0) * (found < POINTS)
+        bridge = self.weight**2 * (even * (1 - even) / np.maximum(self.n, 1) / _BINS + atom / 12 / _BINS**2)
+        curve = self.weight * (even * (1 - even) / 3 + np.abs(part - even) * (1 - atom) / 2) / _BINS
+        error = 2 * np.sqrt(bridge.sum(axis=1)) + curve.sum(axis=1)
+        return error, np.maximum(np.maximum(most - p, p - least), 0.0)
+
+
+def _shared(q: Array, steps: Array) -> Array:
+    """For the lower and the upper end of each bin: 1 if many samples share that value, else 0; (2, series, days, bins).
+
+    Shared are values that have a twin in the grid, and all of few steps of rounding, but for the tails, whose shape tells
+    more.
+
+    Args:
+        q: Grids.
+        steps: How many steps of rounding lie between the least and the greatest value of a usual day, (series,).
+    """
+    import numpy as np
+
+    twin = np.diff(q) == 0
+    shared = np.zeros((2, *twin.shape))
+    shared[0, ..., 1:] = twin[..., :-1]
+    shared[1, ..., :-1] = twin[..., 1:]
+    shared[..., 1:-1] = np.maximum(shared[..., 1:-1], (steps <= _FEW_STEPS)[:, None, None])
+    return shared
+
+
+def _step(q: Array, there: Mask) -> Array:
+    """The power of ten that nearly all values of a series are multiples of, 1 to 1e-6; 0 where there is none.
+
+    Collectors round; between two steps there are no values, and a percentile there would have the rank of the lower.
+    """
+    import numpy as np
+
+    step = np.zeros(len(q))
+    there = there[..., None] & (q != 0)  # zero fits every step
+    points = there.sum(axis=(1, 2))
+    for digits in range(_DIGITS, -1, -1):
+        scaled = q * 10.0**digits
+        whole = (np.abs(scaled - np.round(scaled)) < 1e-6 * np.maximum(1, np.abs(scaled) * 1e-6)) & there
+        step = np.where(whole.sum(axis=(1, 2)) > _ROUNDED * points, 10.0**-digits, step)
+    return step
 
 
 def _tail_shape(last: Array, n: Array) -> Array:

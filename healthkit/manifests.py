@@ -34,6 +34,22 @@ class BackedFile(Struct, frozen=True):
     """Size."""
     sha256: str
     """Of the content, in hex."""
+    source: str = ""
+    """What it is a copy of; empty where the backup does not say."""
+    mode: int | None = None
+    """Permission bits of the source: the copy itself is 0600."""
+    uid: int | None = None
+    """Owner of the source."""
+    gid: int | None = None
+
+
+class BackedLink(Struct, frozen=True):
+    """A symbolic link between two files of a backup, kept by name alone."""
+
+    path: str
+    """Relative to the backup's folder."""
+    target: str
+    """As the link says it."""
 
 
 class BackedDatabase(Struct, frozen=True):
@@ -47,6 +63,12 @@ class BackedDatabase(Struct, frozen=True):
     """Rows of every table."""
     schema: str
     """SHA-256 of the schema's SQL, in hex."""
+    journal_mode: str = "delete"
+    """Of the source; the copy is `delete`, one file and whole."""
+    version: int = 0
+    """The application's own number of the schema: `PRAGMA user_version`."""
+    seconds: float = 0.0
+    """How long copying and counting took."""
 
 
 class Manifest(Struct, frozen=True):
@@ -60,6 +82,12 @@ class Manifest(Struct, frozen=True):
     """Every file in it but the manifest."""
     databases: tuple[BackedDatabase, ...] = ()
     """Every database in it."""
+    links: tuple[BackedLink, ...] = ()
+    """Every link it knows of."""
+    faults: tuple[str, ...] = ()
+    """What should be in it and is not, or is not sound: it is a backup, and not a good one."""
+    seconds: float = 0.0
+    """How long making it took."""
     version: int = 1
     """Of this format."""
 

@@ -48,7 +48,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "reports": {
         "ts_ms": "INTEGER", "name": "TEXT", "period": "TEXT", "scope": "TEXT", "score": "REAL", "coverage": "REAL",
-        "worst": "TEXT",
+        "worst": "TEXT", "detail": "TEXT",
     },
     "checklists": {
         "name": "TEXT", "period": "TEXT", "item": "TEXT", "done_ms": "INTEGER", "who": "TEXT", "note": "TEXT",

@@ -7,7 +7,7 @@ longer history for what can run full.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -107,12 +107,29 @@ class Review:
         from healthkit.checks import check
         from healthkit.findings import Findings
 
-        found = [
-            check(self.home, host=host, config=self.config, now=self.until) for host in self.hosts if host != self.here
+        found = [check(self.home, config=self.config, now=self.now)] if self.here else []
+        others = [host for host in self.hosts if host != self.here]
+        samples, history = self._judged(others)
+        found += [
+            check(self.home, host=h, config=self.config, now=self.until, samples=samples(h), history=history(h))
+            for h in others
         ]
-        if self.here:
-            found.append(check(self.home, config=self.config, now=self.now))
         return Findings(finding for findings in found for finding in findings)
+
+    def _judged(self, hosts: list[str]) -> tuple[Callable[[str], pd.DataFrame], Callable[[str], pd.DataFrame]]:
+        """Newest samples, and daily statistics, of each of these hosts: read once for all of them."""
+        from healthkit import store
+        from healthkit.checks import HISTORY as DAILY
+        from healthkit.checks import RECENT as NEWEST
+
+        samples = store.load(self.home, hosts=hosts, start=self.until - NEWEST, end=self.until, rates=False)
+        history = store.load_rollup(self.home, hosts=hosts, start=self.until - DAILY, end=self.until)
+
+        def by_host(frame: pd.DataFrame) -> Callable[[str], pd.DataFrame]:
+            parts = {str(host): part for host, part in frame.groupby("host", observed=True)}
+            return lambda host: parts.get(host, frame.iloc[:0])
+
+        return by_host(samples), by_host(history)
 
     @property
     def here(self) -> str:
@@ -132,6 +149,20 @@ class Review:
         }
 
     @cached_property
+    def previous(self) -> dict[str, Any] | None:
+        """What is on record of this report a period ago; None if nothing is, or it cannot be read."""
+        from healthkit.errors import StoreError
+        from healthkit.state import State
+
+        label = self.period.previous().label
+        try:
+            with State(self.home) as state:
+                found = state.records("reports", limit=1, name=self.cadence, period=label, scope=self.scope)
+        except StoreError:
+            return None
+        return found[0] if found else None
+
+    @cached_property
     def ledger(self) -> Ledger | None:
         """How earlier forecasts turned out; None while the records cannot be read."""
         from healthkit.errors import StoreError
@@ -148,7 +179,9 @@ class Review:
         from healthkit.capacity import capacity
 
         factor = self.ledger.factor if self.ledger is not None else 1.0
-        return capacity(self.history, limits=self.config.limits, now=self.until, factor=factor)
+        return capacity(
+            self.history, limits=self.config.limits, growth=self.config.growth, now=self.until, factor=factor
+        )
 
     @cached_property
     def predictions(self) -> list[dict[str, Any]]:

@@ -27,6 +27,13 @@ week = hk.review(home, "weekly", period=period, hosts=hosts, now=now)
 sections.verdict(week)
 
 # %% [markdown]
+# ## What changed
+# Against the week before, and only where the difference is more than noise.
+
+# %%
+sections.changes(week)
+
+# %% [markdown]
 # ## What needs a hand
 # Worst first. Healthy hosts are folded away.
 

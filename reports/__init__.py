@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from healthkit.reports.archive import refresh
     from healthkit.reports.editions import NotDelivered, Report, make
     from healthkit.reports.execution import execute
-    from healthkit.reports.outbox import Delivery, flush
+    from healthkit.reports.outbox import Delivery, flush_outbox
     from healthkit.reports.page import render
 
 _HOME_OF = {
@@ -23,13 +23,13 @@ _HOME_OF = {
     "NotDelivered": "editions",
     "Report": "editions",
     "execute": "execution",
-    "flush": "outbox",
+    "flush_outbox": "outbox",
     "make": "editions",
     "refresh": "archive",
     "render": "page",
 }
 
-__all__ = ["Delivery", "NotDelivered", "Report", "execute", "flush", "make", "refresh", "render"]
+__all__ = ["Delivery", "NotDelivered", "Report", "execute", "flush_outbox", "make", "refresh", "render"]
 
 
 def __getattr__(name: str) -> Any:

@@ -100,6 +100,8 @@ def write_record(at: Place, record: Mapping[str, Any]) -> None:
 def refresh(root: Path) -> None:
     """Make the index and every series' latest page anew, from the records that are there."""
     with files.locked(root):
+        for folder in (root, *(path for path in root.iterdir() if path.is_dir())):
+            files.sweep(folder, older=86400)
         records = list(read(root))
         for series in index.by_series(records).values():
             newest = next((record for record in reversed(series) if not record.get("failed")), None)

@@ -9,15 +9,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthkit.config import Config, load_config
 from healthkit import ledger
-from healthkit.errors import DeliveryError, ParameterError, ReportError
+from healthkit.config import Config, load_config
+from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
 from healthkit.quantities import digits
-from healthkit.reports import archive, delivery, execution, mails, outbox, outputs, page
+from healthkit.reports import archive, delivery, execution, mails, notebooks, outbox, outputs, page
 from healthkit.reports.parameters import check, infer
 from healthkit.state import State
 
@@ -129,7 +128,7 @@ def make(
         NotDelivered: Made, but the mail is queued (exit code 75) or was refused (1).
     """
     started = time.monotonic()
-    path = find(home, name)
+    path = notebooks.find(home, name)
     when, root = now or datetime.now(UTC), output or home / "reports"
     order = _Order(home, load_config(home), root, _name(path.stem), period, tuple(hosts), tuple(to), when)
     if to:
@@ -143,7 +142,7 @@ def make(
         except ReportError as error:
             if not executed.exists():
                 raise
-            at, _ = _keep(order, execution.read(executed), reason=str(error))
+            at, _ = _keep(order, notebooks.read(executed), reason=str(error))
             _tell_operators(order, str(error), at)
             raise ReportError(str(error), notebook=str(at.notebook)) from error
     at, record = _keep(order, notebook)
@@ -163,26 +162,9 @@ def make(
     return _send(order, notebook, report) if to else report
 
 
-def find(home: Path, name: str) -> Path:
-    """The notebook of this name: a path, one in `HOME/notebooks`, or one of ours.
-
-    Raises:
-        ParameterError: There is none; names those there are.
-    """
-    if name.endswith(".ipynb"):
-        if not Path(name).is_file():
-            raise ParameterError(f"no notebook {name}")
-        return Path(name)
-    ours = Path(str(resources("healthkit.notebooks")))
-    known = {path.stem: path for folder in (ours, home / "notebooks") for path in sorted(folder.glob("*.ipynb"))}
-    if name not in known:
-        raise ParameterError(f"no report {name!r}; there are {', '.join(sorted(known))}, and PATH.ipynb")
-    return known[name]
-
-
 def _given(path: Path, order: _Order, more: Mapping[str, Any], *, now: datetime | None) -> dict[str, Any]:
     """The parameters to hand over: what was asked for, and what the notebook can use of what we know."""
-    known = infer(execution.read(path))
+    known = infer(notebooks.read(path))
     asked = {"period": order.period, "hosts": ",".join(order.hosts)}
     offered = {"home": str(order.home.absolute()), "now": now.isoformat() if now else ""}
     useful = {name: value for name, value in offered.items() if value and name in known}
@@ -227,7 +209,9 @@ def _remember(order: _Order, notebook: Any, record: Mapping[str, Any]) -> None:
     scope = ", ".join(order.hosts) or "all hosts"
     taken = {name: record[name] for name in ("name", "period", "score", "coverage", "worst")}
     with State(order.home) as state:
-        state.record("reports", {"ts": order.now, "scope": scope, **taken})
+        bad = [f for f in record["findings"] if f["severity"] in {"critical", "warning"}]
+        detail = {"findings": [[f["host"], f["check"], f["subject"], f["severity"]] for f in bad]}
+        state.record("reports", {"ts": order.now, "scope": scope, **taken, "detail": detail})
     shown = next((section for section in outputs.shown(notebook) if section.name == "capacity"), None)
     if shown is not None:
         ledger.record(order.home, map(ledger.prediction, shown.data.get("predictions", ())))
@@ -260,4 +244,7 @@ def _tell_operators(order: _Order, reason: str, at: archive.Place) -> None:
     if operators:
         envelope = mails.Envelope(_sender(order.config), operators, order.now, order.config.host)
         message = mails.compose_failure(order.name, reason, str(at.notebook), envelope)
-        log.info("operators: %s", outbox.send(order.home, order.config, message, operators, now=order.now))
+        try:
+            log.info("operators: %s", outbox.send(order.home, order.config, message, operators, now=order.now))
+        except (ConfigError, ParameterError) as error:  # the report's failure is what the caller must hear of
+            log.warning("operators were not told: %s", error)

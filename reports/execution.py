@@ -12,29 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from healthkit.errors import ParameterError, ReportError
-from healthkit.reports import files, parameters
+from healthkit.reports import files, notebooks, parameters
 
 if TYPE_CHECKING:
     from healthkit.reports.engines import Progress
 
 EngineName = Literal["healthkit", "stock"]
 _HIDDEN = "•••"
-
-
-def read(path: Path) -> Any:
-    """A notebook, in version 4 of the format, named after a kernel even if it names none.
-
-    Raises:
-        ReportError: It cannot be read or is no notebook.
-    """
-    import nbformat
-
-    try:
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, nbformat.ValidationError) as error:
-        raise ReportError(f"{path}: not a notebook: {error}") from error
-    notebook.metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3", "language": "python"})
-    return notebook
 
 
 def execute(
@@ -63,7 +47,7 @@ def execute(
         ParameterError: A parameter is unknown or does not fit; no cell was run.
         ReportError: A cell failed. Names it, and `notebook` is the path of what was executed.
     """
-    source = read(notebook)
+    source = notebooks.read(notebook)
     if engine == "healthkit" and source.metadata.kernelspec.get("language", "python") != "python":
         raise ParameterError(f"{notebook}: not a Python notebook: run it with the stock engine")
     known = parameters.infer(source)
@@ -82,28 +66,6 @@ def execute(
         failure = json.loads(_hide(json.dumps(failure), hidden))
         raise ReportError(f"{notebook.name}: {failure}", notebook=str(output))
     return nbformat.reads(text, as_version=4)
-
-
-def failing_cell(notebook: Any) -> tuple[int, Any] | None:
-    """Number (from 1, as the input notebook counts its cells) and cell of the failure, if one failed."""
-    cells = [cell for cell in notebook.cells if not _is_papermills(cell)]
-    for number, cell in enumerate(cells, 1):
-        if cell.metadata.get("papermill", {}).get("exception") is True and not _has_left(cell):
-            return number - sum(_is_injected(former) for former in cells[: number - 1]), cell
-    return None
-
-
-def _has_left(cell: Any) -> bool:
-    """Whether it ended the notebook with `sys.exit()`: papermill takes that for success, and so do we."""
-    return any(output.get("ename") == "SystemExit" and output.get("evalue") in {"", "0"} for output in cell.outputs)
-
-
-def _is_papermills(cell: Any) -> bool:
-    return "papermill-error-cell-tag" in cell.metadata.get("tags", ())
-
-
-def _is_injected(cell: Any) -> bool:
-    return bool({"injected-parameters", "injected-secrets"} & set(cell.metadata.get("tags", ())))
 
 
 def _papermill(
@@ -149,7 +111,7 @@ def _papermill(
         executed = nbformat.read(name, as_version=4)
     finally:
         Path(name).unlink(missing_ok=True)
-    if found := failing_cell(executed):
+    if found := notebooks.failing_cell(executed):
         failure = f"cell {found[0]} failed: {failure}"
     return executed, failure
 

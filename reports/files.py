@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from healthkit.files import write_atomically
@@ -23,3 +25,16 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def sweep(folder: Path, *, older: float = 0) -> None:
+    """Remove what a killed run left behind: hidden temporary files and folders.
+
+    Args:
+        folder: Where.
+        older: Seconds since their last change; 0 only where nobody else can be writing.
+    """
+    for path in [*folder.glob(".*.tmp"), *folder.glob(".making-*")]:
+        with suppress(FileNotFoundError):  # its owner was alive and has finished
+            if time.time() - path.stat().st_mtime >= older:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -15,12 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from healthkit.config import Config, load_config
 from healthkit.reports import delivery, files
-
-if TYPE_CHECKING:
-    from healthkit.config import Config
 
 log = logging.getLogger(__name__)
 
@@ -66,17 +64,20 @@ def send(
     now = now or datetime.now(UTC)
     delivery.check_mail(config.mail, recipients)
     with files.locked(_folder(home)):
+        files.sweep(_folder(home))
         path = _spool(home, message, recipients, now)
         _try(home, config, [path], now)
         return _outcome([path], set(recipients))
 
 
-def flush(home: Path, config: Config, *, now: datetime | None = None, force: bool = False) -> Delivery:
+def flush_outbox(
+    home: Path, *, config: Config | None = None, now: datetime | None = None, force: bool = False
+) -> Delivery:
     """Try again what is due.
 
     Args:
         home: Whose outbox.
-        config: The server, and the name of this host.
+        config: The server, and the name of this host; default: the home's own.
         now: The time, UTC.
         force: Also what is not due yet.
     """
@@ -84,10 +85,11 @@ def flush(home: Path, config: Config, *, now: datetime | None = None, force: boo
     if not _folder(home).is_dir():
         return Delivery()
     with files.locked(_folder(home)):
+        files.sweep(_folder(home))
         _forget(home, now)
         waiting = [path for path in _readable(home) if path.with_suffix(".eml").exists()]
         due = [path for path in waiting if force or _is_due(path, now)]
-        _try(home, config, due, now)
+        _try(home, config or load_config(home), due, now)
         return _outcome(waiting)
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.reports import outputs
-from healthkit.reports.execution import failing_cell
 from healthkit.reports.markup import clean, markdown, scrolling, slug
+from healthkit.reports.notebooks import failing_cell
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import atexit
 import base64
+import builtins
 import io
 import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -28,86 +28,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_output
 from traitlets import Type
 
-_DESCRIPTORS: dict[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
-
-
-class Tape:
-    """The outputs of the cell that runs, put together as a notebook client does (Jupyter messaging protocol 5.4)."""
-
-    def __init__(self) -> None:
-        self.outputs: list[Any] = []
-        self._shown: dict[str, list[Any]] = {}
-        self._clear_next = False
-        self.drain: Callable[[], None] = lambda: None
-        """Called before anything is recorded: what was written to the descriptors came first."""
-
-    def start(self, outputs: list[Any]) -> None:
-        """Record into *outputs* from now on."""
-        self.outputs = outputs
-        self._clear_next = False
-
-    def add(self, output: Any, display_id: str | None = None) -> None:
-        """Append an output; one with a display id can be updated later, also from another cell."""
-        self.drain()
-        if self._clear_next:
-            self.clear(wait=False)
-        self.outputs.append(output)
-        if display_id:
-            self._shown.setdefault(display_id, []).append(output)
-
-    def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Replace what every display with this id shows."""
-        for output in self._shown.get(display_id, ()):
-            output.update(data=data, metadata=metadata)
-
-    def write(self, name: Literal["stdout", "stderr"], text: str) -> None:
-        """Append to the stream; neighbours become one output."""
-        self.drain()
-        self._write(name, text)
-
-    def read(self, files: Mapping[Literal["stdout", "stderr"], IO[bytes]]) -> None:
-        """Append what was written to the descriptors since the last time."""
-        for name, file in files.items():
-            if new := os.pread(file.fileno(), os.fstat(file.fileno()).st_size - file.tell(), file.tell()):
-                file.seek(len(new), os.SEEK_CUR)
-                self._write(name, new.decode("utf-8", "replace"))
-
-    def _write(self, name: Literal["stdout", "stderr"], text: str) -> None:
-        if self._clear_next:
-            self.clear(wait=False)
-        if self.outputs and self.outputs[-1].get("name") == name:
-            self.outputs[-1]["text"] += text
-        elif text:
-            self.outputs.append(new_output("stream", name=name, text=text))
-
-    def clear(self, *, wait: bool) -> None:
-        """Drop the cell's outputs, now or when the next one comes."""
-        self._clear_next = wait
-        if not wait:
-            self.outputs.clear()
-
-
-class Stream(io.TextIOBase):
-    """`sys.stdout` or `sys.stderr` of a cell."""
-
-    encoding = "utf-8"
-
-    def __init__(self, tape: Tape, name: Literal["stdout", "stderr"]) -> None:
-        self._tape = tape
-        self._name = name
-
-    def write(self, text: str) -> int:
-        """Record the text."""
-        self._tape.write(self._name, text)
-        return len(text)
-
-    def writable(self) -> bool:
-        """Always."""
-        return True
-
-    def fileno(self) -> int:
-        """The process' own descriptor, for subprocesses; it is recorded as well."""
-        return 1 if self._name == "stdout" else 2
+from healthkit.reports.tapes import Stream, Tape, descriptors
 
 
 class _Hook(DisplayHook):  # type: ignore[misc]  # IPython is untyped
@@ -184,7 +105,7 @@ class Shell(InteractiveShell):  # type: ignore[misc]  # IPython is untyped
         cell.outputs = []
         cell.execution_count = self.execution_count
         self.tape.start(cell.outputs)
-        with _descriptors(self.tape):
+        with descriptors(self.tape):
             result = self.run_cell(cell.source, store_history=True)
         error: BaseException | None = result.error_before_exec or result.error_in_exec
         return error
@@ -206,9 +127,17 @@ def shell() -> Iterator[Shell]:
         sys.stdin = stack.enter_context(io.StringIO(""))  # nobody is there to answer
         sys.stdout, sys.stderr = Stream(made.tape, "stdout"), Stream(made.tape, "stderr")
         if "matplotlib" in sys.modules:  # else the variable of `_as_it_was` chooses the same when it is imported
-            made.enable_matplotlib("inline")
+            _show_figures(made)
         stack.enter_context(_wide_tables())
         yield made
+
+
+def _show_figures(made: Shell) -> None:
+    """Figures appear below their cell, as in a kernel."""
+    from matplotlib_inline.backend_inline import configure_inline_support
+
+    vars(configure_inline_support)["current_backend"] = "unset"  # or it enables its formats in the first shell only
+    made.enable_matplotlib("inline")
 
 
 def _wide_tables() -> AbstractContextManager[None]:
@@ -224,12 +153,16 @@ def _as_it_was() -> Iterator[None]:
     folder, environment, path = Path.cwd(), dict(os.environ), list(sys.path)
     standard = sys.stdin, sys.stdout, sys.stderr, sys.displayhook, sys.excepthook
     main = sys.modules["__main__"]
+    underscore = {
+        k: vars(builtins).pop(k) for k in ("_",) if k in vars(builtins)
+    }  # with it IPython sets no `_` of its own
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     os.environ.update(COLUMNS="80", LINES="60")  # the width of a text must not depend on who runs the report
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        vars(builtins).update(underscore)
         sys.stdin, sys.stdout, sys.stderr, sys.displayhook, sys.excepthook = standard
         sys.path[:] = path
         os.environ.clear()
@@ -270,30 +203,6 @@ def _close(made: Shell) -> None:
     made.atexit_operations()
     atexit.unregister(made.atexit_operations)
     made.restore_sys_module_state()
-
-
-@contextmanager
-def _descriptors(tape: Tape) -> Iterator[None]:
-    """Record what subprocesses and C code write to descriptors 1 and 2: it belongs to the cell, not to our stdout."""
-    for stream in (sys.__stdout__, sys.__stderr__):
-        if stream and not stream.closed:
-            stream.flush()
-    with ExitStack() as stack:
-        files: dict[Literal["stdout", "stderr"], IO[bytes]] = {}
-        for descriptor, name in _DESCRIPTORS.items():
-            files[name] = stack.enter_context(tempfile.TemporaryFile(buffering=0))
-            kept = os.dup(descriptor)
-            stack.callback(os.close, kept)
-            stack.callback(os.dup2, kept, descriptor)
-            appending = os.open(f"/proc/self/fd/{files[name].fileno()}", os.O_WRONLY | os.O_APPEND)
-            os.dup2(appending, descriptor)
-            os.close(appending)
-        tape.drain = partial(tape.read, files)
-        try:
-            yield
-        finally:
-            tape.drain()
-            tape.drain = lambda: None
 
 
 def _jsonable(data: dict[str, Any]) -> dict[str, Any]:

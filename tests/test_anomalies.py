@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from scipy.signal import lfilter
 
-from healthkit.anomalies import anomalies, anomalies_many
+from healthkit.detections import anomalies, anomalies_many
+from healthkit.detections.expectations import quantile
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
-from healthkit.expectations import quantile
 
 
 def hours(values, name="load1"):
@@ -241,3 +241,15 @@ def test_quantile_is_numpys(rows, share):
     values = np.array(rows)
     expected = [np.nanquantile(row, share) if np.isfinite(row).any() else math.nan for row in values]
     assert quantile(values, share) == pytest.approx(np.array(expected), rel=1e-9, abs=1e-6, nan_ok=True)
+
+
+def test_a_notebook_shows_the_chart_with_what_was_expected():
+    values = rhythm()
+    values[500] += 12
+    found = anomalies(hours(values, name="cpu_busy_ratio"))
+    chart = found.chart()
+    assert len(chart.lines[0].y) == len(chart.bands[0].upper) == 720
+    assert max(chart.bands[0].upper) <= 1
+    assert [label for _, label in chart.marks] == ["spike"]
+    assert found.plot().get_title(loc="left") == "CPU busy"
+    assert "<svg" in found._repr_mimebundle_()["text/html"]

@@ -180,3 +180,11 @@ def test_any_history_gives_a_state(values, limit):
         assert (row.state == "unknown") == bool(row.unknown)
         assert (row.days is not None) == (row.state in {"over", "reaches"})
         assert row.sentence
+
+
+def test_a_notebook_shows_the_fan():
+    plan = capacity(rollup(growing(60, 0.60, 0.005)), now=NOW)
+    chart = plan.chart(0)
+    assert (chart.limit, [band.level for band in chart.bands]) == (0.8, [95, 80])
+    assert plan.plot().get_title(loc="left") == "web-1 /var: Disk used"
+    assert "reaches 80" in plan._repr_mimebundle_()["text/html"]

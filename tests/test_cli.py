@@ -17,7 +17,7 @@ from healthkit.config import Config, config_path, parse_config
 
 def run(*arguments, home=None, **more):
     environment = os.environ | ({"HEALTHKIT_HOME": str(home)} if home else {})
-    command = [sys.executable, "-m", "healthkit", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "healthkit", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **more)
 
 
@@ -102,3 +102,21 @@ def test_a_metric_nobody_measured_is_named(tmp_path):
 def test_home_as_an_option_wins(tmp_path):
     done = run("init", "--home", tmp_path / "other", home=tmp_path)
     assert Path(done.stdout.strip()) == config_path(tmp_path / "other")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("trend", "rises"), ("percentiles", "p95"), ("forecast", "reaches 80 % on"), ("anomalies", "measured")],
+)
+def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, what, said):
+    from healthkit import demo
+
+    home = tmp_path_factory.getbasetemp() / "shown"
+    if not home.exists():
+        demo.write_demo(home, hosts=2, days=30, every="1h")
+    options = ["--host", "db-1", "--device", "/var", "--limit", "80%", "--home", home]
+    assert said in run("show", what, "disk_used_ratio", *options).stdout
+    shown = json.loads(run("show", what, "disk_used_ratio", *options, "-f", "json").stdout)
+    assert said in shown["sentence"]
+    assert isinstance(shown["rows"], list)

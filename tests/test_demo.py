@@ -158,7 +158,7 @@ def test_names_and_bad_arguments():
 
 
 def test_a_written_demo_is_a_home(home, truth):
-    assert load_config(home).simulated
+    assert load_config(home).demonstration
     assert store.hosts(home) == truth.hosts
     rollup = store.load_rollup(home)
     assert store.select(rollup, "cpu_busy_ratio", host="db-1").notna().sum() == 21

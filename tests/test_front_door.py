@@ -31,3 +31,14 @@ def test_every_public_name_is_there_and_sorted():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         hk.no_such_name  # noqa: B018
+
+
+def test_no_public_name_is_shadowed_by_a_module_of_that_name():
+    """`hk.percentiles` must stay the function after somebody has imported every module."""
+    code = (
+        "import importlib, pkgutil, types, healthkit as hk\n"
+        "for m in pkgutil.iter_modules(hk.__path__):\n"
+        "    m.name == '__main__' or importlib.import_module(f'healthkit.{m.name}')\n"
+        "assert not [n for n in hk.__all__ if isinstance(getattr(hk, n), types.ModuleType)]"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)

@@ -176,6 +176,7 @@ def test_a_capacity_plan_goes_in_and_comes_out(tmp_path):
     assert ledger.waiting == 3
     assert json.loads(json.dumps(ledger.as_dict(), allow_nan=False))["n"] == 4
     assert "scores" not in ledger.as_dict()
+    assert "disk_used_ratio" in ledger._repr_mimebundle_()["text/html"]
 
 
 def test_while_the_database_is_corrupt_forecasts_wait_in_the_spool(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from datetime import UTC, datetime
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -15,9 +16,11 @@ from scipy.signal import lfilter
 from scipy.stats import norm
 
 import healthkit
+from healthkit.demo import demo_data
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 from healthkit.grids import merge_grids
-from healthkit.percentiles import independent, merge, needed, percentiles
+from healthkit.quantiles import independent, merge, needed, percentiles
+from healthkit.store.rates import rates
 
 GRID = np.arange(21) / 20
 
@@ -77,6 +80,23 @@ def test_merged_from_ninety_daily_grids_within_three_quarters_of_a_rank_point(da
         assert off.max() <= 0.75
         assert (off <= bound + 0.07).all()  # 1440 values a day: a rank is 0.07 points wide
         assert (off <= error + 0.07).mean() >= 5 / 6
+
+
+@pytest.mark.slow
+def test_merged_over_the_simulated_fleet():
+    data = demo_data(hosts=3, days=90, end=datetime(2026, 11, 23, tzinfo=UTC), every="10min")
+    data["value"] = rates(data)
+    at = np.array([50, 75, 90, 95.0])
+    for (metric, host, device), part in data.dropna(subset="value").groupby(
+        ["metric", "host", "device"], observed=True
+    ):
+        days = [day.to_numpy() for _, day in part.groupby(part["ts"].dt.floor("D"))["value"]]
+        grids = np.maximum.accumulate([np.quantile(day, GRID) for day in days], axis=1)
+        values, _, bound = merge_grids(grids, np.array([float(len(day)) for day in days]), at)
+        pooled = part["value"].to_numpy()
+        off = np.array([rank_error(v, pooled, p) for v, p in zip(values, at, strict=True)])
+        assert off.max() <= 0.75, (metric, host, device)
+        assert (off <= bound + 0.7).all()  # 144 values a day
 
 
 def test_mean_of_daily_p95_is_not_what_merge_returns():
@@ -267,3 +287,10 @@ def test_any_numbers_give_a_result_or_not_enough_data(values):
 def test_constant_series_is_its_own_percentile():
     result = percentiles(minutes(np.full(200, 0.5)))
     assert {row.value for row in result} == {0.5}
+
+
+def test_a_notebook_shows_table_text_and_numbers():
+    bundle = percentiles(minutes(np.arange(30.0)))._repr_mimebundle_()
+    assert "30 values, needs 100" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("CPU busy: p50")
+    assert bundle["application/vnd.healthkit+json"]["data"]["rows"][0]["q"] == 50

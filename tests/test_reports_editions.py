@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from smtp_server import PASSWORD, USER, Server
 from healthkit import reports
 from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
 from healthkit.reports import archive
+from healthkit.state import State
 
 pytestmark = pytest.mark.notebook
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -81,6 +83,23 @@ def test_made_archived_and_mailed(home, server):
     assert str(report) == "mine 2026-W47, 2 hosts: score 87.3, worst critical, sent to 2"
 
 
+def test_the_score_is_remembered_for_the_next_period(home):
+    reports.make(home, "mine", period="2026-W46", parameters={"score": 91}, now=NOW)
+    with State(home) as state:
+        (row,) = state.records("reports", name="mine", period="2026-W46", scope="all hosts")
+    assert (row["score"], row["worst"]) == (91, "critical")
+
+
+def test_a_failure_is_heard_of_even_if_operators_cannot_be_told(home, monkeypatch):
+    monkeypatch.delenv("HEALTHKIT_SMTP_PASSWORD", raising=False)
+    (home / "config").mkdir()
+    mail = "{user: me, recipients: {operators: [operator@example.org]}}"  # a user, and no password anywhere
+    (home / "config" / "healthkit.yaml").write_text(f"mail: {mail}\n")
+    write(notebook("1 / 0"), home / "notebooks" / "mine.ipynb")
+    with pytest.raises(ReportError, match="ZeroDivisionError"):
+        reports.make(home, "mine")
+
+
 def test_mail_that_cannot_be_sent_now_is_kept_and_the_report_is_there(home, server):
     server.stop()
     with pytest.raises(DeliveryError) as caught:
@@ -90,15 +109,9 @@ def test_mail_that_cannot_be_sent_now_is_kept_and_the_report_is_there(home, serv
     assert caught.value.report.sent_to == ()
     server.start(login=True)
     configure(home, server)
-    outcome = reports.flush(home, reports_config(home), force=True)
+    outcome = reports.flush_outbox(home, force=True)
     assert outcome.sent == ("ops@example.org",)
     assert len(mails(server)) == 1
-
-
-def reports_config(home):
-    from healthkit.config import load_config
-
-    return load_config(home)
 
 
 def test_a_refused_recipient_is_not_success(home, server):
@@ -225,6 +238,19 @@ def test_indexes_made_at_once_are_whole(home):
         thread.join()
     assert (home / "reports" / "index.html").read_text().count('<td class="nowrap">2026-W0') == 3
     assert sorted(p.name for p in (home / "reports").iterdir()) == [".lock", "index.html", "weekly"]
+
+
+def test_what_a_killed_run_left_is_swept_up_after_a_day(home):
+    reports.make(home, "mine")
+    old, new = home / "reports" / ".making-old", home / "reports" / ".making-new"
+    for folder in (old, new):
+        folder.mkdir()
+    torn = home / "reports" / "weekly" / ".mine.html.x.tmp"
+    torn.write_text("half")
+    for path in (old, torn):
+        os.utime(path, (1.7e9, 1.7e9))
+    archive.refresh(home / "reports")
+    assert (old.exists(), torn.exists(), new.exists()) == (False, False, True)
 
 
 def test_a_damaged_record_hides_one_report_and_breaks_nothing(home):

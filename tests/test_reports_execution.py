@@ -205,6 +205,13 @@ def test_runs_do_not_see_each_other(tmp_path):
     assert "NameError" in message
 
 
+def test_figures_are_shown_in_every_run(tmp_path):
+    path = write(notebook("import matplotlib.pyplot as plt\nplt.plot([1, 2]);"), tmp_path / "in.ipynb")
+    for _ in range(2):
+        made = execute(path, tmp_path / "out.ipynb", {})
+        assert [set(output.data) for output in made.cells[0].outputs] == [{"image/png", "text/plain"}]
+
+
 def test_progress_is_told_between_cells(tmp_path):
     seen = []
     path = write(notebook("# Title", "1", "2"), tmp_path / "in.ipynb")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email import message_from_string, policy
 from email.message import EmailMessage
@@ -77,8 +81,8 @@ def test_a_wrong_password_keeps_the_mail_and_the_right_one_sends_it_once(tmp_pat
     assert server.messages() == []
     monkeypatch.setenv("HEALTHKIT_SMTP_PASSWORD", PASSWORD)
     later = NOW + timedelta(minutes=2)
-    assert outbox.flush(tmp_path, config(server, user=USER), now=later).sent == ("ops@example.org",)
-    assert outbox.flush(tmp_path, config(server, user=USER), now=later, force=True) == outbox.Delivery()
+    assert outbox.flush_outbox(tmp_path, config=config(server, user=USER), now=later).sent == ("ops@example.org",)
+    assert outbox.flush_outbox(tmp_path, config=config(server, user=USER), now=later, force=True) == outbox.Delivery()
     assert len(server.messages()) == 1
 
 
@@ -118,11 +122,11 @@ def test_a_temporary_failure_is_retried_with_back_off_and_gives_one_copy(tmp_pat
     settings = config(server)
     outcome = outbox.send(tmp_path, settings, message(), ["ops@example.org"], now=NOW)
     assert outcome.queued == {"ops@example.org": "451 4.3.0 try again later"}
-    assert outbox.flush(tmp_path, settings, now=NOW + timedelta(seconds=59)).queued
+    assert outbox.flush_outbox(tmp_path, config=settings, now=NOW + timedelta(seconds=59)).queued
     assert records(tmp_path)[0]["tries"] == 1  # not due yet
-    assert outbox.flush(tmp_path, settings, now=NOW + timedelta(seconds=61)).queued
+    assert outbox.flush_outbox(tmp_path, config=settings, now=NOW + timedelta(seconds=61)).queued
     assert records(tmp_path)[0]["tries"] == 2
-    assert outbox.flush(tmp_path, settings, now=NOW + timedelta(seconds=61 + 121)).sent
+    assert outbox.flush_outbox(tmp_path, config=settings, now=NOW + timedelta(seconds=61 + 121)).sent
     assert len(server.messages()) == 1
 
 
@@ -136,10 +140,12 @@ def test_down_for_an_hour(tmp_path, server):
     now = NOW
     while now < NOW + timedelta(hours=1):
         now += timedelta(minutes=1)
-        assert outbox.flush(tmp_path, settings, now=now).queued
+        assert outbox.flush_outbox(tmp_path, config=settings, now=now).queued
     assert 5 <= records(tmp_path)[0]["tries"] <= 8
     server.start()
-    assert outbox.flush(tmp_path, config(server), now=now + timedelta(hours=1)).sent == ("ops@example.org",)
+    assert outbox.flush_outbox(tmp_path, config=config(server), now=now + timedelta(hours=1)).sent == (
+        "ops@example.org",
+    )
     assert len(server.messages()) == 1
 
 
@@ -152,7 +158,7 @@ def test_one_bad_address_of_thirty_holds_nobody_up(tmp_path, server):
     assert outcome.queued == {people[7]: "450 4.2.0 greylisted, come back later"}
     server.stop()
     server.start()
-    assert people[7] in outbox.flush(tmp_path, config(server), now=NOW + timedelta(hours=1)).sent
+    assert people[7] in outbox.flush_outbox(tmp_path, config=config(server), now=NOW + timedelta(hours=1)).sent
     received = [address for entry in server.messages() for address in entry["to"]]
     assert sorted(received) == sorted(set(people) - {people[3]})
 
@@ -170,7 +176,7 @@ def test_after_five_days_it_is_given_up_and_says_so(tmp_path, server):
     server.start()
     server.stop()
     outbox.send(tmp_path, config(server), message(), ["ops@example.org"], now=NOW)
-    outcome = outbox.flush(tmp_path, config(server), now=NOW + timedelta(days=6))
+    outcome = outbox.flush_outbox(tmp_path, config=config(server), now=NOW + timedelta(days=6))
     assert outcome.refused["ops@example.org"].startswith("given up after 5 days")
     assert not list((tmp_path / "outbox").glob("*.eml"))
 
@@ -184,6 +190,33 @@ def test_it_is_written_down_before_the_first_try_and_only_its_owner_reads_it(tmp
     assert spooled.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+@pytest.mark.parametrize("call", ["fsync", "/rename.*", "unlink"])
+def test_killed_at_any_moment_it_is_sent_and_at_most_the_one_under_way_twice(tmp_path, server, call):
+    server.start(tls="none")
+    code = (
+        "import sys; from pathlib import Path; from email.message import EmailMessage\n"
+        "from healthkit.config import Config, Mail; from healthkit.reports import outbox\n"
+        "mail = EmailMessage(); mail['From'] = mail['To'] = 'a@example.org'; mail['Message-ID'] = f'<{sys.argv[2]}@x>'\n"
+        "config = Config(mail=Mail(port=int(sys.argv[1]), security='none', timeout=5))\n"
+        "outbox.send(Path(sys.argv[3]), config, mail, ['a@example.org', 'b@example.org'])\n"
+    )
+    for moment in range(1, 20):
+        command = [sys.executable, "-P", "-c", code, str(server.port), str(moment), str(tmp_path / "home")]
+        inject = ["strace", "-f", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={moment}"]
+        killed = subprocess.run([*inject, *command], check=False, capture_output=True).returncode
+        subprocess.run(command, check=True, capture_output=True)
+        copies = Counter(entry["to"][0] for entry in server.messages() if f"<{moment}@x>" in entry["content"])
+        assert set(copies) == {"a@example.org", "b@example.org"}
+        assert sum(copies.values()) <= 3
+        assert not list((tmp_path / "home" / "outbox").glob(".*.tmp"))
+        if killed == 0:
+            break
+    assert killed == 0
+    assert moment > 3
+
+
 def test_a_damaged_record_stops_no_other_mail(tmp_path, server):
     server.start()
     server.stop()
@@ -191,7 +224,9 @@ def test_a_damaged_record_stops_no_other_mail(tmp_path, server):
         outbox.send(tmp_path, config(server), message(number), ["ops@example.org"], now=NOW)
     min((tmp_path / "outbox").glob("*.json")).write_text("")
     server.start()
-    assert outbox.flush(tmp_path, config(server), now=NOW + timedelta(hours=1)).sent == ("ops@example.org",)
+    assert outbox.flush_outbox(tmp_path, config=config(server), now=NOW + timedelta(hours=1)).sent == (
+        "ops@example.org",
+    )
     assert len(server.messages()) == 1
     assert len(list((tmp_path / "outbox").glob("*.eml"))) == 1, "the message of the damaged record is kept"
 

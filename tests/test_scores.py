@@ -6,16 +6,18 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from healthkit import checks
 from healthkit.config import Weights
 from healthkit.findings import Finding, Findings, Severity
 from healthkit.scores import health_score
+from healthkit.scores.weighing import deal
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SCALE = (Severity.OK, Severity.INFO, Severity.WARNING, Severity.CRITICAL)
@@ -39,19 +41,32 @@ def lost(score):
     return sum(line["points"] for component in score.as_dict()["components"] for line in component["deductions"])
 
 
+ANSWERS = (
+    ("not applicable",),
+    *((severity,) for severity in Severity),
+    (Severity.OK, Severity.WARNING),
+    (Severity.OK, Severity.UNKNOWN),
+    (Severity.UNKNOWN, Severity.CRITICAL, Severity.OK),
+    (Severity.OK, Severity.OK, Severity.CRITICAL),
+)
+CAPS = ({}, {}, {"cap": 39}, {"cap": 84})
+
+
 @st.composite
 def answers(draw):
-    """Findings of all checks, some of them not applicable, each about one to three subjects."""
-    found = []
-    for name in NAMES:
-        if draw(st.integers(0, 4)) == 0:
-            found.append(not_applicable(name))
-            continue
-        for subject in range(draw(st.integers(1, 3))):
-            severity = draw(st.sampled_from([Severity.OK, *Severity]))
-            evidence = draw(st.sampled_from([{}, {}, {"cap": 39}, {"cap": 84}]))
-            found.append(finding(name, severity, str(subject), **evidence))
-    return found
+    """Findings of all checks, few or many of them odd, each about one to three subjects."""
+    odd = draw(
+        st.dictionaries(st.sampled_from(NAMES), st.sampled_from(ANSWERS), max_size=draw(st.sampled_from([3, 30])))
+    )
+    chosen = [odd.get(name, (Severity.OK,)) for name in NAMES]
+    shift = draw(st.integers(0, 3))
+    return [
+        finding(name, severity, str(subject), **CAPS[(index + shift) % 4])
+        if severity != "not applicable"
+        else not_applicable(name)
+        for index, (name, severities) in enumerate(zip(NAMES, chosen, strict=True))
+        for subject, severity in enumerate(severities)
+    ]
 
 
 weights = st.builds(Weights, **dict.fromkeys(Weights.__struct_fields__, st.integers(0, 40).map(float)))
@@ -101,6 +116,31 @@ def test_killing_a_check_never_raises_the_score_and_lowers_coverage(found, weigh
     told = any(f.severity is not Severity.UNKNOWN for f in found if f.check == name and checks.applicable(f))
     weighs = getattr(weights, checks.load(name).component) > 0
     assert after.coverage < before.coverage if told and weighs else after.coverage <= before.coverage
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_check_alone_never_pays_by_getting_worse_or_dying(name):
+    """Every other check is fine, so that whatever this one does shows."""
+    others = [f for f in everything() if f.check != name]
+    killed = health_score(others).value
+    unknown = health_score([*others, finding(name, Severity.UNKNOWN)]).value
+    for cap in ({}, {"cap": 0}, {"cap": 39}, {"cap": 84}):
+        scores = [health_score([*others, finding(name, severity, **cap)]).value for severity in SCALE]
+        assert scores == sorted(scores, reverse=True)
+        assert killed == unknown <= scores[-1]
+
+
+@given(
+    st.integers(0, 300), st.lists(st.fractions(0, 50, max_denominator=20), min_size=1, max_size=8), st.fractions(0, 50)
+)
+@example(7, [Fraction(4), Fraction(7), Fraction(7)], Fraction(4))  # largest remainders: 1, 3, 3, then 2, 2, 2, 1
+def test_one_more_party_gives_nobody_a_seat(seats, shares, more):
+    """What the method of largest remainders does not hold (Alabama, 1880)."""
+    before = deal(seats, dict(enumerate(shares)))
+    after = deal(seats, dict(enumerate([*shares, more])))
+    assert sum(before.values()) == (seats if sum(shares) else 0)
+    if sum(shares):
+        assert all(after[party] <= before[party] for party in before)
 
 
 def test_all_good_is_100_and_healthy():

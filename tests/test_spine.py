@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import psutil
 import pytest
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spine")]
 
 def healthkit(home, *arguments, **environment):
     env = os.environ | {"HEALTHKIT_HOME": str(home)} | environment
-    command = [sys.executable, "-m", "healthkit", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "healthkit", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 
 
@@ -88,7 +89,7 @@ def test_the_mail_is_a_good_citizen(live):
 
 def test_it_says_that_seconds_are_not_a_week_and_forecasts_nothing(live):
     _, report, _ = live
-    text = open(json.loads(report.stdout)["text"], encoding="utf-8").read()  # noqa: PTH123, SIM115
+    text = Path(json.loads(report.stdout)["text"]).read_text(encoding="utf-8")
     assert "so far" in text
     assert "too little to call anything healthy" in text
     assert "Could not be told (" in text
@@ -131,7 +132,7 @@ def test_plain_papermill_with_the_stock_engine(live, tmp_path):
     home, _, _ = live
     period = hk.review(home, "weekly").period.label
     notebook = files("healthkit.notebooks").joinpath("weekly.ipynb")
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), str(tmp_path / "out.ipynb")]
+    command = [sys.executable, "-P", "-m", "papermill", "--no-progress-bar", str(notebook), str(tmp_path / "out.ipynb")]
     subprocess.run([*command, "-p", "home", str(home), "-p", "period", period], check=True, capture_output=True)
     assert period in (tmp_path / "out.ipynb").read_text()
 

@@ -48,6 +48,20 @@ def test_every_table_takes_and_gives_records(tmp_path):
             assert state.records(table, limit=1)
 
 
+def test_a_periods_report_is_kept_apart_from_checks(tmp_path):
+    class Score:
+        def as_dict(self):
+            return {**REPORT, "host": "web-1", "overall_score": 80.0}
+
+    with State(tmp_path) as state:
+        state.record_health_report(Score(), now=NOW)
+        state.record_health_report(REPORT, host="db-1, web-1", cadence="weekly", period="2026-W47", now=NOW)
+        assert state.last_health_report("web-1")["overall_score"] == 80.0
+        assert state.last_health_report("db-1, web-1") is None
+        assert state.report_score("weekly", "2026-W47", ("db-1", "web-1")) == 91.5
+        assert state.report_score("weekly", "2026-W46", ("db-1", "web-1")) is None
+
+
 def test_update_closes_what_was_opened(tmp_path):
     with State(tmp_path) as state:
         state.record("incidents", {"opened": NOW, "incident": "2026-1", "title": "disk full", "host": "web-1"})

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from healthkit.charts import Chart
+
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
 _DAY = timedelta(days=1)
@@ -170,6 +172,40 @@ class Capacity:
         rows = self.to_frame().to_dict("records")
         body: dict[str, Any] = plain({name: getattr(self, name) for name in fields} | {"rows": rows})
         return body
+
+    def chart(self, row: int) -> Chart:
+        """Past and forecast of a row, with the 80 and 95 % intervals and its limit."""
+        from healthkit.charts import Band, Chart, Line
+
+        what, past, fan = self.rows[row], self.history(row), self.fan(row)
+        x = tuple(when.timestamp() for when in fan.index)
+        ends = {name: tuple(fan[name].tolist()) for name in fan.columns}
+        return Chart(
+            name=f"capacity-{what.host}-{what.metric}-{what.device}".rstrip("-"),
+            title=f"{what.subject}: {title(what.metric)}",
+            unit=what.unit,
+            lines=(
+                Line("measured", tuple(when.timestamp() for when in past.index), tuple(past.tolist())),
+                Line("forecast", x, ends["mean"], "forecast"),
+            ),
+            bands=tuple(Band(f"{at} %", x, ends[f"lower{at}"], ends[f"upper{at}"], at) for at in (95, 80)),
+            limit=what.limit,
+            alt=what.sentence,
+        )
+
+    def plot(self, ax: Any = None, *, row: int = 0) -> Any:
+        """Draw the chart of a row, by default the most urgent, on a matplotlib Axes."""
+        from healthkit.plots import plot
+
+        return plot(self.chart(row), ax)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        rows = [(row.subject, row.state, quantity(row.value, row.unit), row.sentence) for row in self.rows]
+        charts = [self.chart(place) for place, row in enumerate(self.rows[:3]) if row.state in {"over", "reaches"}]
+        heads = ("Resource", "State", "Now", "When")
+        return bundle("capacity", str(self), self.as_dict(), columns=heads, rows=rows, charts=charts)
 
     def __str__(self) -> str:
         if not self.rows:

@@ -14,6 +14,7 @@ the reason; the others go on.
 
 from __future__ import annotations
 
+import math
 import pkgutil
 import subprocess
 import threading
@@ -24,17 +25,18 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from healthkit.checks._context import NOT_INSTALLED, Context, applicable, not_applicable
+from healthkit.checks._context import HISTORY, NOT_INSTALLED, RECENT, Context, applicable, not_applicable
 from healthkit.config import Config, load_config
 from healthkit.errors import HealthkitError, ParameterError
 from healthkit.findings import Finding, Findings, Severity
+from healthkit.jsons import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Context", "Question", "applicable", "check", "load", "names"]
+__all__ = ["HISTORY", "RECENT", "Context", "Question", "applicable", "check", "load", "names"]
 
 EXPECTED = (OSError, subprocess.SubprocessError, HealthkitError, ImportError)
 """What the world does to a check, a library that is not installed among it; anything else is a mistake of ours, is shown as one, and still becomes UNKNOWN."""
@@ -206,9 +208,28 @@ def _unknown(name: str, reason: str, *, hint: str = "") -> Finding:
 
 
 def _complete(finding: Finding, question: Question, context: Context) -> Finding:
+    """Host, time, and only what JSON and UTF-8 can say: names of files and processes may be any bytes."""
+    value = finding.value
     return replace(
-        finding, ts=finding.ts or context.now, host=finding.host or context.subject_host, required=question.required
+        finding,
+        ts=finding.ts or context.now,
+        host=finding.host or context.subject_host,
+        required=question.required,
+        subject=_sayable(finding.subject),
+        message=_sayable(finding.message),
+        value=None if value is None or not math.isfinite(value) else float(value),
+        evidence=_sayable(plain(finding.evidence)),
+        hint=_sayable(finding.hint),
     )
+
+
+def _sayable(data: Any) -> Any:
+    """Texts without lone surrogates, in whatever they lie."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(data, dict):
+        return {_sayable(key): _sayable(value) for key, value in data.items()}
+    return [_sayable(value) for value in data] if isinstance(data, list) else data
 
 
 _all_names = names

@@ -15,19 +15,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from healthkit.config import Config
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 RECENT = timedelta(hours=24)
 """How far back the samples reach that checks judge."""
 HISTORY = timedelta(days=36)
 """How far back the daily statistics reach: four weeks and a margin to compare with."""
 NOT_INSTALLED = "not installed"
+HOUR = timedelta(hours=1)
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -80,7 +83,7 @@ class Context:
     run: Callable[..., subprocess.CompletedProcess[str]] = run_tool
     deadline: float = field(default_factory=lambda: time.monotonic() + 10)
     """When every check must have answered, on the monotonic clock."""
-    _loaded: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
+    _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
@@ -91,7 +94,7 @@ class Context:
     @property
     def local(self) -> bool:
         """Whether the machine itself may be looked at, besides its samples."""
-        return self.host is None
+        return not self.host
 
     @property
     def remaining(self) -> float:
@@ -131,11 +134,17 @@ class Context:
 
     def window(self, metric: str, *, device: str | None = None, within: timedelta = RECENT) -> pd.DataFrame:
         """Samples of one metric, oldest first, no older than *within* before now and without NaN."""
-        data = self.samples
-        wanted = (data["metric"] == metric) & (data["ts"] > self.now - within) & (data["ts"] <= self.now)
+        samples = self.samples
+        data = self._once("by metric", lambda: self._split(samples)).get(metric, samples.iloc[:0])
         if device is not None:
-            wanted &= data["device"] == device
-        return data[wanted].dropna(subset=["value"]).sort_values("ts")
+            data = data[data["device"] == device]
+        return data if within >= RECENT else data[data["ts"] > self.now - within]
+
+    def _split(self, samples: pd.DataFrame) -> dict[str, pd.DataFrame]:
+        """Samples of the last 24 hours by metric: every check asks for two or three of a hundred."""
+        recent = samples[(samples["ts"] > self.now - RECENT) & (samples["ts"] <= self.now)].dropna(subset=["value"])
+        groups = recent.sort_values("ts", kind="stable").groupby("metric", observed=True, sort=False)
+        return {str(name): group for name, group in groups}
 
     def latest(self, metric: str) -> Mapping[str, Latest]:
         """The newest sample of every device that is fresh enough to speak of now."""
@@ -155,11 +164,12 @@ class Context:
             hint="Start the collector (healthkit collect --every 60s), or see what `healthkit check collectors` says.",
         )
 
-    def _once(self, name: str, load: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    def _once(self, name: str, load: Callable[[], T]) -> T:
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = load()
-            return self._loaded[name]
+            loaded: T = self._loaded[name]
+            return loaded
 
     def _load_samples(self) -> pd.DataFrame:
         if self.given is not None:
@@ -184,6 +194,14 @@ def not_applicable(check: str, subject: str, message: str, *, hint: str = "") ->
 def applicable(finding: Finding) -> bool:
     """Whether a finding judges something; False for those of `not_applicable`."""
     return not (finding.severity is Severity.INFO and finding.evidence.get("applicable") is False)
+
+
+def stretch(window: pd.DataFrame) -> str:
+    """How long samples really reach, in words: an hour of which 20 seconds were measured is 20 seconds."""
+    seconds = (window["ts"].iloc[-1] - window["ts"].iloc[0]).total_seconds()
+    if 0.9 <= seconds / HOUR.total_seconds() <= 1:
+        return "the last hour"
+    return f"the last {quantity(seconds, 'seconds')}" if seconds else "the last sample"
 
 
 def printable(path: str | os.PathLike[str]) -> str:

@@ -7,10 +7,9 @@ first `us` figure knows neither.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import critical_above, judge
+from healthkit.checks._context import HOUR, critical_above, judge, stretch
 from healthkit.findings import Finding
 from healthkit.quantities import quantity
 
@@ -22,7 +21,6 @@ WEIGHT = 4
 REQUIRED = True
 LOCAL = False
 
-HOUR = timedelta(hours=1)
 IOWAIT = (0.3, 0.6)
 """Share of time with all work waiting for a disk: warning, critical."""
 STEAL = (0.1, 0.3)
@@ -49,7 +47,7 @@ def check(context: Context) -> Iterator[Finding]:
             "cpu",
             severity,
             f"CPU {name}",
-            f"{quantity(mean, 'ratio')} of the time over the last hour; the limit is {quantity(warning, 'ratio')}",
+            f"{quantity(mean, 'ratio')} of the time over {stretch(window)}; the limit is {quantity(warning, 'ratio')}",
             value=mean,
             unit="ratio",
             evidence={

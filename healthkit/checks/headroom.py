@@ -46,7 +46,7 @@ def check(context: Context) -> Iterator[Finding]:
 def _judge(context: Context, mount: str, used: float, days: pd.DataFrame) -> Finding:
     n = int(days["date"].nunique())
     if n < NEEDED:
-        why = f"{n} days measured, {NEEDED} are needed to tell growth"
+        why = f"{n} of the {NEEDED} days measured that it takes to tell growth"
         return Finding("headroom", Severity.UNKNOWN, mount, why, evidence={"n": n, "needed": NEEDED})
     slope = _median_slope(days)
     left = (1 - used) / slope if slope > 0 else float("inf")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import critical_above, judge
+from healthkit.checks._context import HOUR, critical_above, judge, stretch
 from healthkit.findings import Finding
 from healthkit.quantities import quantity
 
@@ -28,7 +27,7 @@ def check(context: Context) -> Iterator[Finding]:
     if not context.latest(metric):
         yield context.unmeasured("memory", "memory", metric)
         return
-    window = context.window(metric, within=timedelta(hours=1))
+    window = context.window(metric, within=HOUR)
     limit = context.config.limits.memory
     mean = float(window["value"].mean())
     severity = judge(mean, limit, critical_above(limit))
@@ -38,7 +37,7 @@ def check(context: Context) -> Iterator[Finding]:
         "memory",
         severity,
         "memory",
-        f"{quantity(mean, 'ratio')} in use over the last hour{available}; the limit is {quantity(limit, 'ratio')}",
+        f"{quantity(mean, 'ratio')} in use over {stretch(window)}{available}; the limit is {quantity(limit, 'ratio')}",
         value=mean,
         unit="ratio",
         evidence={

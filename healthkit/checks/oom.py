@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from healthkit.checks._context import stretch
 from healthkit.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def check(context: Context) -> Iterator[Finding]:
     if not latest:
         yield context.unmeasured("oom", "out of memory", METRIC)
         return
-    counter = context.window(METRIC)["value"]
+    window = context.window(METRIC)
+    counter = window["value"]
     grown = counter.diff()
     kills = float(grown.where(grown >= 0, counter).iloc[1:].sum())
     severity = Severity.OK if kills == 0 else Severity.WARNING if kills < CRITICAL else Severity.CRITICAL
@@ -33,7 +35,7 @@ def check(context: Context) -> Iterator[Finding]:
         "oom",
         severity,
         "out of memory",
-        f"{kills:g} processes killed for lack of memory in the last 24 hours" if kills else "no process killed",
+        f"{kills:g} processes killed for lack of memory over {stretch(window)}",
         value=kills,
         evidence={"threshold": 0, "critical": CRITICAL, "n": len(counter), "source": f"samples: {METRIC}"},
         hint="See which and why: journalctl -k --grep 'Out of memory'." if kills else "",

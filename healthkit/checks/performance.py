@@ -59,7 +59,7 @@ def _judge(metric: str, device: str, p95: float, past: np.ndarray) -> Finding:
     subject = f"{title(metric)} {device}".strip()
     past = past[np.isfinite(past)]
     if len(past) < NEEDED:
-        why = f"{len(past)} days of history, {NEEDED} are needed to know what is usual"
+        why = f"{len(past)} of the {NEEDED} days measured that it takes to know what is usual"
         evidence = {"n": len(past), "needed": NEEDED}
         return Finding("performance", Severity.UNKNOWN, subject, why, evidence=evidence)
     median = float(np.median(past))

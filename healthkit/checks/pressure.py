@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import judge, not_applicable
+from healthkit.checks._context import HOUR, judge, not_applicable, stretch
 from healthkit.findings import Finding
 from healthkit.quantities import quantity
 
@@ -36,14 +35,14 @@ def check(context: Context) -> Iterator[Finding]:
         if not context.latest(metric):
             yield context.unmeasured("pressure", metric.partition("_")[0], metric)
             continue
-        window = context.window(metric, within=timedelta(hours=1))
+        window = context.window(metric, within=HOUR)
         mean = float(window["value"].mean())
         severity = judge(mean, warning, critical)
         yield Finding(
             "pressure",
             severity,
             metric.partition("_")[0],
-            f"{meaning} {quantity(mean, 'ratio')} of the last hour; the limit is {quantity(warning, 'ratio')}",
+            f"{meaning} {quantity(mean, 'ratio')} of {stretch(window)}; the limit is {quantity(warning, 'ratio')}",
             value=mean,
             unit="ratio",
             evidence={"threshold": warning, "critical": critical, "n": len(window), "source": f"samples: {metric}"},

@@ -33,6 +33,9 @@ def check(context: Context) -> Iterator[Finding]:
     place = Place.open(context.home)
     parts = [(part, rollup_problem) for part in daily_files(place)] + [(part, raw_problem) for part in raw_files(place)]
     parts.sort(key=lambda pair: pair[0].first, reverse=True)
+    if not parts:
+        yield not_applicable("store", "store", "no day is complete yet: all samples lie in journals")
+        return
     until = time.monotonic() + min(SECONDS, context.remaining / 3)
     wrong = read = 0
     for part, problem in parts:

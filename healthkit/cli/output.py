@@ -20,16 +20,29 @@ def write_json(data: Any) -> None:
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
     """A table for a terminal; control characters in its cells are shown, not obeyed."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    cells = [[_visible(str(cell)) for cell in row] for row in rows]
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ModuleNotFoundError:  # a host that only collects
+        _write_plain(columns, cells, title)
+        return
     table = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_visible(str(cell))) for cell in row))
+    for row in cells:
+        table.add_row(*map(Text, row))
     Console(soft_wrap=False).print(table)
+
+
+def _write_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    lines = [list(columns), *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    if title:
+        click.echo(title)
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _visible(text: str) -> str:

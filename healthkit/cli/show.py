@@ -31,17 +31,15 @@ def command(
     limit: str | None, horizon: float,
 ) -> None:  # fmt: skip
     """Analyse one metric of one host and say it in a sentence."""
-    import pandas as pd
-
     import healthkit as hk
 
     level = options.parse_quantity(limit) if limit is not None else None
     series = _series(home, metric, host=host, device=device, period=period, raw=what == "percentiles")
     result: Any
     if what == "forecast":
-        result = hk.forecast(series, horizon=pd.Timedelta(seconds=horizon), limit=level)
+        result = hk.forecast(series, horizon=f"{horizon:.0f}s", limit=level)
     else:
-        result = getattr(hk, {"trend": "trend", "percentiles": "percentiles", "anomalies": "anomalies"}[what])(series)
+        result = getattr(hk, what)(series)
     if format_ == "json":
         frame = result.to_frame().reset_index()
         output.write_json({"sentence": str(result), "rows": frame.to_dict("records")})

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from healthkit.errors import BadSeries, ParameterError
-from healthkit.forecasts import combinations, constants, histories, intervals, members
-from healthkit.forecasts.crossings import first_reached
-from healthkit.forecasts.histories import Floats, Ints
+from healthkit.forecasts import constants
+from healthkit.forecasts.crossings import chance, first_at
+from healthkit.forecasts.histories import pick
+from healthkit.forecasts.intervals import at_every_step
+from healthkit.forecasts.members import NAMES
+from healthkit.forecasts.studies import KNOTS, ORIGINS, Study, study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
+    from healthkit.forecasts.histories import Floats, Ints
+
 LEVELS = (80, 95)
-ORIGINS = 8
-KNOTS = 16
+SHORTEST_TABLE = 16
+"""Columns that the members can count on; shorter tables are padded."""
 CHUNK_BYTES = 48 * 2**20
 METHOD = (
     "weighted members (naive, seasonal, drift, lines, theta, own period), weights and intervals from rolling origins"
@@ -36,6 +41,8 @@ class ForecastBatch:
     """{level in %: (n, h)} lower end of the interval."""
     upper: dict[int, Floats]
     """{level in %: (n, h)} upper end of the interval."""
+    last: Floats
+    """(n,) last measured value, in the unit of the series."""
     n: Ints
     """(n,) values each forecast rests on."""
     origins: Ints
@@ -58,13 +65,23 @@ class ForecastBatch:
         Returns:
             Three arrays (n,): 1.0 is the first step ahead, inf is "not within the horizon".
         """
-        limit = np.broadcast_to(np.asarray(limits, dtype=np.float64), (len(self.mean),))
-        level = min(self.lower, key=lambda known: abs(known - 80))
-        return (
-            first_reached(self.mean, limit),
-            first_reached(self.upper[level], limit),
-            first_reached(self.lower[level], limit),
+        by_then = self.chance(limits)
+        median, early, late = (
+            first_at(by_then, enough)
+            for enough in (constants.REACHING.median, constants.REACHING.early, constants.REACHING.late)
         )
+        return median, early, late
+
+    def chance(self, limits: ArrayLike) -> Floats:
+        """(n, h) chance, 0-1, that each series has reached its limit by each step; *limits* as in `crossing`.
+
+        A series whose last value is at its limit has reached it: 1 from the first step on.
+        """
+        limit = np.broadcast_to(np.asarray(limits, dtype=np.float64), (len(self.mean),))
+        level = min(self.lower)
+        ends = self.lower[level], self.upper[level]
+        by_then = chance(self.mean, *ends, limit, level=level, reaching=constants.REACHING)
+        return np.where((self.last >= limit)[:, None], 1.0, by_then)
 
 
 def forecast_many(
@@ -104,17 +121,26 @@ def forecast_many(
     if not levels or not set(levels) <= set(LEVELS):
         raise ParameterError(f"levels are of {LEVELS}, not {tuple(levels)}")
     n = len(table)
+    missing = max(SHORTEST_TABLE - table.shape[1], 0)
+    table = np.concatenate([np.full((n, missing), np.nan), table], axis=1)
     low, high = bound(lower_bound, n, -np.inf), bound(upper_bound, n, np.inf)
     if (low > high).any():
         raise ParameterError("a lower bound lies above its upper bound")
-    longest = min(max(400, 2 * horizon + 40, 28 * season), table.shape[1])
-    row_bytes = 8 * len(members.NAMES) * (ORIGINS * KNOTS * 4 + 3 * horizon) + 8 * 30 * longest * (ORIGINS + 1)
+    longest = min(reach(horizon, season), table.shape[1])
+    row_bytes = 8 * len(NAMES) * (ORIGINS * KNOTS * 4 + 3 * horizon) + 8 * 30 * longest * (ORIGINS + 1)
     size = max(1, CHUNK_BYTES // row_bytes)
-    parts = [
-        chunk(table[i : i + size], horizon, tuple(levels), season, low[i : i + size], high[i : i + size], longest)
-        for i in range(0, n, size)
-    ] or [chunk(np.full((1, 1), np.nan), horizon, tuple(levels), season, low, high, 1)]
+    parts = []
+    for i in range(0, max(n, 1), size):
+        rows = table[i : i + size] if n else np.full((1, table.shape[1]), np.nan)
+        ends = (low[i : i + size], high[i : i + size]) if n else (np.full(1, -np.inf), np.full(1, np.inf))
+        found = study(rows, horizon, season, longest, constants.GATE)
+        parts.append(chunk(found, horizon, levels=tuple(levels), low=ends[0], high=ends[1]))
     return joined(parts, n, tuple(levels))
+
+
+def reach(horizon: int, season: int) -> int:
+    """Steps of history that are looked at: what lies further back tells little of the next *horizon* steps."""
+    return max(400, 2 * horizon + 40, 28 * season)
 
 
 def checked(values: ArrayLike) -> Floats:
@@ -142,77 +168,62 @@ def bound(given: ArrayLike | None, n: int, absent: float) -> Floats:
 
 def joined(parts: list[ForecastBatch], n: int, levels: tuple[int, ...]) -> ForecastBatch:
     """One batch of all *parts*."""
-
-    def whole(name: str) -> Floats:
-        return np.concatenate([getattr(part, name) for part in parts])[:n]
-
-    plain = {f.name: whole(f.name) for f in fields(ForecastBatch) if f.name not in {"lower", "upper", "method"}}
-    lower = {level: np.concatenate([part.lower[level] for part in parts])[:n] for level in levels}
-    upper = {level: np.concatenate([part.upper[level] for part in parts])[:n] for level in levels}
-    return ForecastBatch(lower=lower, upper=upper, **plain)
-
-
-def chunk(
-    values: Floats, horizon: int, levels: tuple[int, ...], season: int, low: Floats, high: Floats, longest: int
-) -> ForecastBatch:
-    """`forecast_many` of few enough rows to hold in memory at once."""
-    past = histories.prepare(values, longest)
-    n = len(values)
-    offsets = histories.origins(past.spans, horizon, ORIGINS)
-    knots, steps = histories.knots(horizon, KNOTS), np.arange(1, horizon + 1)
-    rows, spans = histories.cut(past, np.concatenate([np.zeros((n, 1), np.int64), offsets], axis=1))
-    fitted = members.fit(rows, spans, season)
-    tested = members.paths(fitted, knots, spans, season).reshape(n, ORIGINS + 1, -1, len(knots))[:, 1:]
-    actual = np.where(offsets[:, :, None] > 0, histories.futures(past, offsets, knots), np.nan)
-    weight = combinations.weights(
-        combinations.evidence(combinations.Backtest(tested, actual)), constants.PRIOR, constants.POWERS
+    return ForecastBatch(
+        mean=np.concatenate([part.mean for part in parts])[:n],
+        lower={level: np.concatenate([part.lower[level] for part in parts])[:n] for level in levels},
+        upper={level: np.concatenate([part.upper[level] for part in parts])[:n] for level in levels},
+        last=np.concatenate([part.last for part in parts])[:n],
+        n=np.concatenate([part.n for part in parts])[:n],
+        origins=np.concatenate([part.origins for part in parts])[:n],
+        error=np.concatenate([part.error for part in parts])[:n],
+        naive_error=np.concatenate([part.naive_error for part in parts])[:n],
+        covered=np.concatenate([part.covered for part in parts])[:n],
     )
-    newest = members.newest(fitted, ORIGINS + 1)
-    each = members.paths(newest, steps, past.spans, season)
-    mean = np.einsum("nm,nmh->nh", weight, each)
-    soft = np.sqrt(weight) / np.sqrt(weight).sum(axis=1, keepdims=True)
-    spread = np.einsum("nm,nmh->nh", soft, np.abs(each - mean[:, None, :]))
-    residuals = actual - np.einsum("nm,nomk->nok", weight, tested)
-    facts = intervals.features(
-        mean=mean, spread=spread, residuals=residuals, knots=knots, steps=steps, ages=past.ages, spans=past.spans
-    )
-    lower, upper = {}, {}
+
+
+def chunk(found: Study, horizon: int, *, levels: tuple[int, ...], low: Floats, high: Floats) -> ForecastBatch:
+    """The forecast of one studied chunk, within its bounds *low* and *high* (n,)."""
+    past, logs = found.past, constants.WIDTHS.log_half_widths(found.facts)
 
     def restored(path: Floats) -> Floats:
         out = past.centre[:, None] + past.scale[:, None] * path
         out = np.where(past.constant[:, None], past.centre[:, None], out)
         return np.where(past.empty[:, None], np.nan, np.clip(out, low[:, None], high[:, None]))
 
-    inner = np.zeros((2, n, horizon))
-    for level in LEVELS:
-        inner = np.maximum(inner, intervals.half_widths(facts, constants.WIDTHS[level]))
-        if level in levels:
-            lower[level], upper[level] = restored(mean - inner[0]), restored(mean + inner[1])
-    return ForecastBatch(
-        mean=restored(mean),
-        lower=lower,
-        upper=upper,
-        **record(past, offsets, residuals, actual, facts, knots, levels[0]),
-    )
+    lower, upper = {}, {}
+    for level in levels:
+        half = at_every_step(logs[..., constants.WIDTHS.levels.index(level)], found.grid, horizon)
+        lower[level], upper[level] = restored(found.mean - half[0]), restored(found.mean + half[1])
+    return ForecastBatch(mean=restored(found.mean), lower=lower, upper=upper, **record(found, logs[..., 0], horizon))
 
 
-def record(
-    past: histories.Histories, offsets: Ints, residuals: Floats, actual: Floats, facts: Floats, knots: Ints, level: int
-) -> dict[str, Floats]:
-    """What the backtest says of each series, for the fields of ForecastBatch."""
-    known = np.isfinite(residuals)
+class Record(TypedDict):
+    """The fields of ForecastBatch that tell what it rests on."""
+
+    last: Floats
+    n: Ints
+    origins: Ints
+    error: Floats
+    naive_error: Floats
+    covered: Floats
+
+
+def record(found: Study, logs: Floats, horizon: int) -> Record:
+    """What the backtest says of each series."""
+    known = np.isfinite(found.residuals)
     count = known.sum(axis=(1, 2))
-    width = intervals.half_widths(facts[:, :, knots - 1], constants.WIDTHS[level])[:, :, None, :]
-    inside = known & (residuals >= -width[0]) & (residuals <= width[1])
-    start = np.take_along_axis(past.ages, offsets, 1)[:, :, None]
+    half = at_every_step(logs, found.grid, horizon)[:, :, found.knots - 1][:, :, None, :]
+    inside = known & (found.residuals >= -half[0]) & (found.residuals <= half[1])
+    start = pick(found.past.ages, found.offsets)[:, :, None]
 
     def share(total: Floats) -> Floats:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     return {
-        "n": past.seen.sum(axis=1),
+        "last": np.where(found.past.empty, np.nan, found.past.centre),
+        "n": found.past.seen.sum(axis=1),
         "origins": known.any(axis=2).sum(axis=1),
-        "error": share(np.where(known, np.abs(residuals), 0.0).sum(axis=(1, 2))) * past.scale,
-        "naive_error": share(np.where(known, np.abs(actual - start), 0.0).sum(axis=(1, 2))) * past.scale,
+        "error": share(np.where(known, np.abs(found.residuals), 0.0).sum(axis=(1, 2))) * found.past.scale,
+        "naive_error": share(np.where(known, np.abs(found.actual - start), 0.0).sum(axis=(1, 2))) * found.past.scale,
         "covered": share(inside.sum(axis=(1, 2))),
     }

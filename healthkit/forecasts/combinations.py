@@ -1,8 +1,9 @@
 """The combination: members weighted by how they did from rolling origins of the same series.
 
 The weights are a softmax over members of ``prior + sum_i power_i * -log(error_i)``, the errors being the member's mean
-absolute backtest error over all steps, over the newest origins, over far and over near steps. The few constants (a prior
-per member, four powers) are trained by ``benchmarks/train_forecast.py``.
+absolute backtest error over all steps, over the newest origins, over far and over near steps. Prior and powers shift
+with the kind of series: steppy storage trusts other members, and its backtest in another way, than noisy load. They are
+trained by ``benchmarks/train_forecast.py``.
 """
 
 from __future__ import annotations
@@ -11,23 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from healthkit.forecasts.histories import Floats
+from healthkit.forecasts.histories import Floats, Ints, moves
 
 
-@dataclass(frozen=True, slots=True)
-class Backtest:
-    """Every member's errors from the rolling origins of each series, in scaled units."""
+def evidence(tested: Floats, actual: Floats) -> Floats:
+    """(n, members, 4) minus log of each member's mean absolute error: all, newest origins, far steps, near steps.
 
-    paths: Floats
-    """(n, origins, members, knots)"""
-    actual: Floats
-    """(n, origins, knots), NaN = not known"""
-
-
-def evidence(backtest: Backtest) -> Floats:
-    """(n, members, 4) minus log of the mean absolute error: all, newest origins, far steps, near steps."""
-    known = np.isfinite(backtest.actual)
-    size = np.abs(backtest.paths - np.where(known, backtest.actual, 0.0)[:, :, None, :])
+    Args:
+        tested: (n, origins, members, knots) every member's paths from the rolling origins, scaled.
+        actual: (n, origins, knots) what came, NaN = not known.
+    """
+    known = np.isfinite(actual)
+    size = np.abs(tested - np.where(known, actual, 0.0)[:, :, None, :])
     knots = known.shape[2]
     half, near = knots // 2, max(2, knots // 4)
     out = np.zeros((len(size), size.shape[2], 4))
@@ -49,8 +45,38 @@ def evidence(backtest: Backtest) -> Floats:
     return out
 
 
-def weights(facts: Floats, prior: Floats, powers: Floats) -> Floats:
-    """(n, members) non-negative, summing to one, from the *facts* of `evidence`."""
-    score = prior + np.einsum("nmf,f->nm", facts, powers)
+def context(ages: Floats, spans: Ints, horizon: int, season: int) -> Floats:
+    """(n, 5) what kind of series this is: how often still, how persistent, how long, how often measured, how quiet now."""
+    diffs = ages[:, :-1] - ages[:, 1:]
+    count = np.maximum(spans - 1, 1)
+    still = ((diffs == 0).sum(axis=1) - (ages.shape[1] - spans)) / count
+    quiet = np.where((diffs != 0).any(axis=1), (diffs != 0).argmax(axis=1), spans)
+    seven = moves(ages, spans, np.minimum(7, count))
+    one = np.abs(diffs).sum(axis=1) / count
+    columns = (
+        (np.log(still + 0.02) + 2) / 1.5,
+        np.log((seven + 1e-4) / (one + 1e-4)),
+        np.log(spans / horizon) - 0.5,
+        np.full(len(ages), float(season > 7)),
+        (np.log((quiet + 1) / horizon) + 3) / 2,
+    )
+    return np.asarray(np.clip(np.stack(columns, axis=1), -3.0, 3.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Trained: how the score of a member is made."""
+
+    prior: Floats
+    """(1 + contexts, members): log weight before any evidence, and its change with each part of the context."""
+    powers: Floats
+    """(1 + contexts, kinds): how strongly each kind of evidence counts, likewise."""
+
+
+def weights(evidence: Floats, context: Floats, gate: Gate) -> Floats:
+    """(n, members) non-negative, summing to one."""
+    whole = np.concatenate([np.ones((len(context), 1)), context], axis=1)
+    powers = np.einsum("nc,cf->nf", whole, gate.powers)
+    score = np.einsum("nc,cm->nm", whole, gate.prior) + np.einsum("nmf,nf->nm", evidence, powers)
     score = np.exp(score - score.max(axis=1, keepdims=True))
     return np.asarray(score / score.sum(axis=1, keepdims=True))

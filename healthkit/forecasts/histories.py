@@ -12,6 +12,7 @@ import numpy as np
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 SHORTEST = 8
 """Values the members need to see before an origin counts."""
@@ -23,7 +24,7 @@ class Histories:
 
     ages: Floats
     """(n, length) scaled values, newest first, gaps bridged, older than the first value: the first value."""
-    seen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    seen: Bools
     """(n, length) whether the value was measured."""
     spans: Ints
     """(n,) steps from the first value to the end."""
@@ -31,15 +32,22 @@ class Histories:
     """(n,) the last value, in the unit of the series."""
     scale: Floats
     """(n,) mean absolute deviation from the median, in the unit of the series; 1 where constant."""
-    constant: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    constant: Bools
     """(n,) whether all values are equal."""
-    empty: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    empty: Bools
     """(n,) whether there is no value at all."""
+
+
+def pick(table: Floats, index: Ints) -> Floats:
+    """``table[i, index[i, ...]]`` for every row i; a tenth of the overhead of np.take_along_axis on few rows."""
+    rows, length = table.shape
+    start = np.arange(0, rows * length, length).reshape((rows,) + (1,) * (index.ndim - 1))
+    return np.asarray(np.take(table.reshape(-1), index + start))
 
 
 def prepare(values: Floats, longest: int) -> Histories:
     """Histories of the last *longest* steps of *values* (n_series, n_obs), NaN = missing."""
-    raw = values[:, -longest:]
+    raw = np.ascontiguousarray(values[:, -longest:])
     seen = np.isfinite(raw)
     length = raw.shape[1]
     columns = np.arange(length)
@@ -47,18 +55,18 @@ def prepare(values: Floats, longest: int) -> Histories:
     following = np.minimum.accumulate(np.where(seen, columns, length)[:, ::-1], axis=1)[:, ::-1]
     left = np.where(previous < 0, np.minimum(following, length - 1), previous)
     right = np.where(following >= length, left, following)
-    at_left, at_right = np.take_along_axis(raw, left, 1), np.take_along_axis(raw, right, 1)
+    at_left, at_right = pick(raw, left), pick(raw, right)
     share = (columns - left) / np.maximum(right - left, 1)
     filled = np.where(seen, raw, at_left + np.clip(share, 0.0, 1.0) * (at_right - at_left))
-    empty = ~seen.any(axis=1)
+    empty = np.asarray(~seen.any(axis=1))
     filled[empty] = 0.0
     first = np.where(empty, length, seen.argmax(axis=1))
-    spans = length - first
+    spans = np.maximum(length - first, 1)
     centre = filled[:, -1].copy()
     middle = np.where(columns >= first[:, None], filled - centre[:, None], 0.0)
     spread = np.abs(middle).sum(axis=1) / np.maximum(spans, 1)
     floor = 1e-12 * np.abs(centre)
-    constant = spread <= floor
+    constant = np.asarray(spread <= floor)
     scale = np.where(constant, 1.0, spread)
     ages = np.where(constant[:, None], 0.0, (filled - centre[:, None]) / scale[:, None])[:, ::-1]
     return Histories(
@@ -80,9 +88,9 @@ def knots(horizon: int, most: int) -> Ints:
 
 def cut(histories: Histories, offsets: Ints) -> tuple[Floats, Ints]:
     """Rows (n * count, length) as seen from each of *offsets* (n, count), and their spans (n * count,)."""
-    n, length = histories.ages.shape
+    length = histories.ages.shape[1]
     index = np.minimum(offsets[:, :, None] + np.arange(length), length - 1)
-    rows = np.take_along_axis(histories.ages[:, None, :], index, 2).reshape(-1, length)
+    rows = pick(histories.ages, index).reshape(-1, length)
     return rows, np.maximum(histories.spans[:, None] - offsets, 1).reshape(-1)
 
 
@@ -90,7 +98,15 @@ def futures(histories: Histories, offsets: Ints, steps: Ints) -> Floats:
     """(n, count, n_steps) what came *steps* after each origin; NaN where not measured or not over yet."""
     age = offsets[:, :, None] - steps
     index = np.clip(age, 0, histories.ages.shape[1] - 1)
-    flat = index.reshape(len(index), -1)
-    values = np.take_along_axis(histories.ages, flat, 1).reshape(index.shape)
-    known = (age >= 0) & np.take_along_axis(histories.seen, flat, 1).reshape(index.shape)
-    return np.where(known, values, np.nan)
+    known = (age >= 0) & (pick(histories.seen.astype(np.float64), index) > 0)
+    return np.where(known, pick(histories.ages, index), np.nan)
+
+
+def moves(ages: Floats, spans: Ints, lag: Ints) -> Floats:
+    """(n,) mean absolute change over *lag* (n,) steps."""
+    length = ages.shape[1]
+    age = np.arange(length)
+    index = np.minimum(age + lag[:, None], length - 1)
+    inside = age + lag[:, None] < spans[:, None]
+    change = np.abs(ages - pick(ages, index)) * inside
+    return np.asarray(change.sum(axis=1) / np.maximum(inside.sum(axis=1), 1))

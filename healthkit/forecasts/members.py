@@ -11,11 +11,15 @@ smoothed level); Gardner and McKenzie (1985), Management Science 31, 1237-1246 (
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healthkit.forecasts.histories import Floats, Ints
+from healthkit.forecasts.histories import pick
 from healthkit.forecasts.seasons import own_period, profile, without_spikes
+
+if TYPE_CHECKING:
+    from healthkit.forecasts.histories import Floats, Ints
 
 FOREVER = 1e7
 NAMES = (
@@ -26,10 +30,6 @@ NAMES = (
     "mean",
     "recent mean",
     "drift",
-    "drift half",
-    "drift quarter",
-    "drift quarter faded",
-    "drift twelfth faded",
     "line",
     "line half",
     "line quarter faded",
@@ -42,7 +42,12 @@ NAMES = (
     "return to mean fast",
     "own period",
     "week of hours",
-    "curve",
+    "middle move quarter",
+    "middle move eighth",
+    "middle move twelfth",
+    "middle move twenty-fourth",
+    "middle move fortieth",
+    "middle move of the newer half",
 )
 
 
@@ -75,7 +80,7 @@ def width(spans: Ints, share: float, least: int = 6) -> Ints:
 
 def at(table: Floats, index: Ints) -> Floats:
     """One column per row."""
-    return np.take_along_axis(table, index[:, None], 1)[:, 0]
+    return pick(table, index[:, None])[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def median_slope(ages: Floats, w: Ints, blocks: int = 9) -> tuple[Floats, Floats
     """Median of the pairwise slopes between *blocks* block means of the newest *w* values, and the level it passes."""
     total = np.concatenate([np.zeros((len(ages), 1)), np.cumsum(ages, axis=1)], axis=1)
     edges = (w[:, None] * np.arange(blocks + 1)) // blocks
-    sums = np.diff(np.take_along_axis(total, edges, 1), axis=1)
+    sums = np.diff(pick(total, edges), axis=1)
     counts = np.diff(edges, axis=1)
     means = sums / np.maximum(counts, 1)
     middles = 0.5 * (edges[:, 1:] + edges[:, :-1] - 1)
@@ -115,6 +120,21 @@ def median_slope(ages: Floats, w: Ints, blocks: int = 9) -> tuple[Floats, Floats
     slope = np.sort(slopes, axis=1)[:, len(i) // 2]
     level = np.sort(means + slope[:, None] * middles, axis=1)[:, blocks // 2]
     return level, slope
+
+
+def middle_move(ages: Floats, spans: Ints, lag: Ints, most: int = 120) -> Floats:
+    """Median change over *lag* steps, per step: what most stretches of that length did, jumps or not.
+
+    At most *most* stretches, evenly spread, are looked at.
+    """
+    count = np.maximum(np.minimum(spans - lag, most), 1)
+    rank = np.arange(min(most, ages.shape[1]))
+    newer = rank * np.maximum(spans - lag, 1)[:, None] // count[:, None]
+    inside = rank < count[:, None]
+    newer = np.where(inside, newer, 0)
+    older = np.minimum(newer + lag[:, None], ages.shape[1] - 1)
+    moves = np.sort(np.where(inside, pick(ages, newer) - pick(ages, older), np.inf), axis=1)
+    return np.where(spans > lag, at(moves, (count - 1) // 2), 0.0) / np.maximum(lag, 1)
 
 
 def without_jumps(ages: Floats, spans: Ints) -> Floats:
@@ -132,67 +152,67 @@ def smoothed(ages: Floats, alpha: float) -> Floats:
     length = ages.shape[1]
     weight = alpha * (1 - alpha) ** np.arange(length)
     weight[-1] = (1 - alpha) ** (length - 1)
-    return np.einsum("rl,l->r", ages, weight)
+    return np.asarray(np.einsum("rl,l->r", ages, weight))
 
 
 def fit(rows: Floats, spans: Ints, season: int) -> Members:
     """Every member's parameters for *rows* (rows, length) in age order."""
-    ages = without_spikes(rows, season)
+    ages = without_spikes(rows, spans, season)
     seasonal = profile(ages, spans, season)
-    n, length = ages.shape
-    repeated = np.tile(seasonal, (1, length // seasonal.shape[1] + 1))[:, :length]
-    plain = np.where(np.arange(length) < spans[:, None], ages - repeated, 0.0)
-    first = at(plain, spans - 1)
-    plain = np.where(np.arange(length) < spans[:, None], plain, first[:, None])
+    length = ages.shape[1]
+    age = np.arange(length)
+    inside = age < spans[:, None]
+    plain = ages - np.tile(seasonal, (1, length // seasonal.shape[1] + 1))[:, :length]
+    plain = np.where(inside, plain, at(plain, spans - 1)[:, None])
+    level, slope, tau = parameters(plain, spans)
+    start, rise = (column[:, NAMES.index("line")] for column in (level, slope))
+    rest = np.where(inside, plain - (start[:, None] - rise[:, None] * age), 0.0)
+    return Members(level, slope, tau, ages, plain, seasonal, own_period(rest, spans)[0], rise)
+
+
+def parameters(plain: Floats, spans: Ints) -> tuple[Floats, Floats, Floats]:
+    """Level, slope and tau (rows, members), in the order of `NAMES`, from histories without season."""
     sums, calm = Sums.of(plain), Sums.of(without_jumps(plain, spans))
-    full, half, quarter, twelfth = (width(spans, share) for share in (1.0, 0.5, 0.25, 1 / 12))
-    last, zero, forever = plain[:, 0], np.zeros(n), np.full(n, FOREVER)
-    drift = [(last - at(plain, w - 1)) / np.maximum(w - 1, 1) for w in (full, half, quarter, twelfth)]
-    lines = [sums.line(w) for w in (full, half, quarter)]
-    flat = [calm.line(w)[1] for w in (full, quarter)]
-    medians = [median_slope(plain, width(spans, share, 9)) for share in (1.0, 1 / 3)]
-    mean, recent = sums.mean(full), sums.mean(width(spans, 1 / 12, min(7, length)))
-    ses3, ses1 = smoothed(plain, 0.3), smoothed(plain, 0.1)
+    full, half, quarter = (width(spans, share) for share in (1.0, 0.5, 0.25))
+    last, zero, forever = plain[:, 0], np.zeros(len(plain)), np.full(len(plain), FOREVER)
+    line, newer_line, newest_line = (sums.line(w) for w in (full, half, quarter))
+    calm_line, calm_newest = (calm.line(w)[1] for w in (full, quarter))
+    mean, recent = sums.mean(full), sums.mean(width(spans, 1 / 12, min(7, plain.shape[1])))
+    ses3 = smoothed(plain, 0.3)
     slow, fast = 0.2 * spans + 1, 0.03 * spans + 1
-    bend = 2 * (lines[1][1] - lines[0][1]) / np.maximum(spans, 1)
+    moves = [middle_move(plain, spans, width(spans, share, 2)) for share in (1 / 4, 1 / 8, 1 / 12, 1 / 24, 1 / 40)]
+    moves.append(middle_move(plain, half, width(spans, 1 / 12, 2)))
     table = [
         (last, zero, forever),
         (zero, zero, forever),
         (ses3, zero, forever),
-        (ses1, zero, forever),
+        (smoothed(plain, 0.1), zero, forever),
         (mean, zero, forever),
         (recent, zero, forever),
-        (last, drift[0], forever),
-        (last, drift[1], forever),
-        (last, drift[2], forever),
-        (last, drift[2], 0.5 * quarter),
-        (last, drift[3], 1.0 * twelfth),
-        (lines[0][0], lines[0][1], forever),
-        (lines[1][0], lines[1][1], forever),
-        (lines[2][0], lines[2][1], 1.0 * quarter),
-        (ses3, 0.5 * lines[0][1], forever),
-        (last, flat[0], forever),
-        (last, flat[1], 2.0 * quarter),
-        (medians[0][0], medians[0][1], forever),
-        (medians[1][0], medians[1][1], forever),
+        (last, (last - at(plain, full - 1)) / np.maximum(full - 1, 1), forever),
+        (*line, forever),
+        (*newer_line, forever),
+        (*newest_line, 1.0 * quarter),
+        (ses3, 0.5 * line[1], forever),
+        (last, calm_line, forever),
+        (last, calm_newest, 2.0 * quarter),
+        (*median_slope(plain, width(spans, 1.0, 9)), forever),
+        (*median_slope(plain, width(spans, 1 / 3, 9)), forever),
         (last, (mean - last) / slow, slow),
         (last, (recent - last) / fast, fast),
         (zero, zero, forever),
         (zero, zero, forever),
-        (ses3, lines[1][1] + bend * 0.25 * spans, forever),
+        *((last, move, forever) for move in moves),
     ]
     level, slope, tau = (np.stack(column, axis=1) for column in zip(*table, strict=True))
-    age = np.arange(length)
-    rest = np.where(age < spans[:, None], plain - (lines[0][0][:, None] - lines[0][1][:, None] * age), 0.0)
-    period, _ = own_period(rest, spans)
-    return Members(level, slope, tau, ages, plain, seasonal, period, lines[0][1])
+    return level, slope, tau
 
 
 def look_back(ages: Floats, period: Ints, steps: Ints, rise: Floats) -> Floats:
     """(rows, steps) the value one whole *period* (rows,) or more before each step, carried up by *rise* per step."""
     back = -(-steps // period[:, None]) * period[:, None]
     index = np.minimum(back - steps, ages.shape[1] - 1)
-    return np.take_along_axis(ages, index, 1) + rise[:, None] * back
+    return pick(ages, index) + rise[:, None] * back
 
 
 def paths(members: Members, steps: Ints, spans: Ints, season: int) -> Floats:
@@ -207,11 +227,15 @@ def paths(members: Members, steps: Ints, spans: Ints, season: int) -> Floats:
     out[:, index] += look_back(members.plain, own, steps, members.rise)
     daily = np.minimum(season, spans)
     out[:, NAMES.index("seasonal naive")] = look_back(members.ages, daily, steps, still)
-    week = np.full_like(spans, 168 if season == 24 else season)
+    week = 168 if season == 24 else season
+    if members.ages.shape[1] < week + season:
+        out[:, NAMES.index("week of hours")] = out[:, NAMES.index("seasonal naive")]
+        return out
     usable = week + season <= spans
-    shifted = members.ages[:, :season].mean(axis=1) - members.ages[:, week[0] : week[0] + season].mean(axis=1)
-    out[:, NAMES.index("week of hours")] = look_back(members.ages, np.where(usable, week, daily), steps, still)
-    out[:, NAMES.index("week of hours")] += np.where(usable, shifted, 0.0)[:, None]
+    shift = members.ages[:, :season].mean(axis=1) - members.ages[:, week : week + season].mean(axis=1)
+    back = np.where(usable, week, daily)
+    again = look_back(members.ages, back, steps, still) + np.where(usable, shift, 0.0)[:, None]
+    out[:, NAMES.index("week of hours")] = again
     return out
 
 

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from healthkit.forecasts.histories import Floats, Ints
+from healthkit.forecasts.histories import pick
+
+if TYPE_CHECKING:
+    from healthkit.forecasts.histories import Floats, Ints
 
 
-def without_spikes(ages: Floats, season: int) -> Floats:
+def without_spikes(ages: Floats, spans: Ints, season: int) -> Floats:
     """*ages* (rows, length) with lone outliers replaced by the median of the five values around them.
 
     A peak that was there one *season* earlier too is the season, not an outlier.
     """
+    length = ages.shape[1]
+    if length < 5:
+        return ages
     padded = np.concatenate([ages[:, 1:3][:, ::-1], ages, ages[:, -3:-1][:, ::-1]], axis=1)
     a, b, c, d, e = (padded[:, i : padded.shape[1] - 4 + i] for i in range(5))
     # A sorting network for five: np.median over a stacked axis takes ten times as long.
     low, high = np.maximum(np.minimum(a, b), np.minimum(d, e)), np.minimum(np.maximum(a, b), np.maximum(d, e))
     middle = np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), c))
-    away = ages - middle
+    # The two oldest values have no neighbours on one side.
+    away = np.where(np.arange(length) < spans[:, None] - 2, ages - middle, 0.0)
     size = np.abs(away)
-    limit = 4 * np.sort(size, axis=1)[:, int(0.9 * size.shape[1])][:, None] + 1e-12
+    rank = size.shape[1] - 1 - (0.1 * spans).astype(np.int64)
+    limit = 4 * pick(np.sort(size, axis=1), rank[:, None]) + 1e-12
     lone = size > limit
     lone[:, 0] = False  # whether the newest value is a spike or a new level is not known yet
-    if 1 < season < ages.shape[1]:
+    if 1 < season < length:
         lone[:, :-season] &= np.abs(away[:, :-season] - away[:, season:]) > limit
     return np.where(lone, middle, ages)
 
@@ -45,7 +55,7 @@ def profile(ages: Floats, spans: Ints, season: int, cycles: int = 26) -> Floats:
     newest = mean[:, :1] + slope * np.arange(half, 0, -1)
     level = np.concatenate([newest, mean], axis=1)[:, :used]
     rest = (ages[:, :used] - level).reshape(rows, count, season)
-    inside = (np.arange(count) + 1) * season <= spans[:, None] - half
+    inside = (np.arange(count) + 2) * season <= spans[:, None]
     weight = inside / np.maximum(inside.sum(axis=1), 1)[:, None]
     means = (rest * weight[:, :, None]).sum(axis=1)
     spread = (((rest - means[:, None, :]) ** 2) * weight[:, :, None]).sum(axis=1).mean(axis=1)
@@ -64,12 +74,12 @@ def own_period(rest: Floats, spans: Ints) -> tuple[Ints, Floats]:
     length = rest.shape[1]
     size = 1 << (2 * length - 1).bit_length()
     power = np.abs(np.fft.rfft(rest, size)) ** 2
-    lagged = np.fft.irfft(power, size)[:, : length // 2]
+    lagged = np.fft.irfft(power, size)[:, : length // 2 + 1]
     lags = np.arange(lagged.shape[1])
     correlation = lagged / np.maximum(lagged[:, :1], 1e-300) * spans[:, None] / np.maximum(spans[:, None] - lags, 1)
     eligible = np.logical_or.accumulate(correlation < 0, axis=1) & (lags <= spans[:, None] // 2) & (lags >= 3)
     score = np.where(eligible, correlation, -1.0)
     best = score.argmax(axis=1)
-    strength = np.take_along_axis(score, best[:, None], 1)[:, 0]
+    strength = pick(score, best[:, None])[:, 0]
     found = strength > 0.1
     return np.where(found, best, 1), np.where(found, strength, 0.0)

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healthkit.errors import BadSeries, NotEnoughData, ParameterError
+from healthkit.errors import NotEnoughData
 from healthkit.forecasts.batches import LEVELS, ForecastBatch, forecast_many
+from healthkit.forecasts.grids import LEAST_VALUES, on_grid, seasonal_steps, steps_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-LEAST_VALUES = 14
-"""Fewer values than this, or than two seasons, and nothing is said."""
+    from healthkit.forecasts.histories import Floats
+
 LEAST_COVERAGE = 0.5
 """Smaller share of the history measured than this, and nothing is said: the rest would be interpolation."""
-MOST_STEPS = 10_000
-"""Longest horizon, in steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +104,8 @@ class Forecast:
             )
             return f"{subject}is expected at {mean} on {last:%Y-%m-%d}, {level} % interval {low} to {high}"
         crossing, said = self.crossing(self.limit), self._said(self.limit)
+        if self.batch.last[0] >= self.limit:
+            return f"{subject}is at or above {said} already"
         end = f"{self.mean.index[-1]:%Y-%m-%d}"
         until = f"{crossing.upper:%Y-%m-%d}" if crossing.upper is not None else f"after {end}"
         if crossing.median is not None:
@@ -150,8 +151,9 @@ def forecast(
 
     >>> import pandas as pd
     >>> days = pd.date_range("2026-01-01", periods=90, freq="D", tz="UTC")
-    >>> print(forecast(pd.Series(range(90), days, name="disk_used_gb"), horizon="30D", limit=100))
-    disk_used_gb reaches 100 on 2026-04-11, 80 % interval 2026-04-11 to 2026-04-11
+    >>> used = pd.Series(range(90), days, name="disk_used_gb")
+    >>> print(forecast(used, horizon="30D", limit=100).crossing(100).median)
+    2026-04-11 00:00:00+00:00
     """
     import pandas as pd
 
@@ -173,7 +175,7 @@ def forecast(
     batch = forecast_many(values[None, :], steps, levels=levels, season=season, lower_bound=low, upper_bound=high)
     ahead = pd.date_range(regular.index[-1] + step, periods=steps, freq=step)
 
-    def dated(path: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> pd.Series[float]:
+    def dated(path: Floats) -> pd.Series[float]:
         return pd.Series(path[0], ahead, name=series.name)
 
     return Forecast(
@@ -191,66 +193,3 @@ def forecast(
         limit=limit,
         batch=batch,
     )
-
-
-def on_grid(series: pd.Series[float]) -> tuple[pd.Series[float], pd.Timedelta]:
-    """*series* on its own regular grid, from its first to its last time, and the grid's step."""
-    import pandas as pd
-
-    if not isinstance(series, pd.Series):
-        raise BadSeries(f"not a pandas Series but {type(series).__name__}")
-    if not len(series):
-        raise BadSeries("the series is empty")
-    index = series.index
-    if not isinstance(index, pd.DatetimeIndex):
-        raise BadSeries(f"the index holds {index.dtype}, not times")
-    if index.tz is None:
-        raise BadSeries("times are naive: tz_localize('UTC') says what they mean")
-    if index.hasnans or not index.is_monotonic_increasing or index.has_duplicates:
-        raise BadSeries("times are missing, not in order, or not distinct")
-    if not pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
-        raise BadSeries(f"values are {series.dtype}, not numbers")
-    values = series.to_numpy(dtype=np.float64, na_value=np.nan)
-    if np.isinf(values).any():
-        raise BadSeries("values hold infinities; NaN is what says not measured")
-    if np.isnan(values).all():
-        raise BadSeries("no value was measured: all are NaN")
-    if len(index) < 2:
-        raise NotEnoughData(n=len(index), needed=LEAST_VALUES, what="forecast")
-    ticks = index.tz_convert("UTC").as_unit("ns").asi8
-    gaps = np.diff(ticks)
-    step = int(gaps.min())
-    if (gaps % step).any() or (gaps == step).mean() < 0.5:
-        raise BadSeries("times are not of one frequency: bring them on a regular grid (hk.select does)")
-    where = (ticks - ticks[0]) // step
-    if where[-1] > 100 * len(ticks):
-        raise NotEnoughData(n=len(ticks), needed=int(where[-1] // 2), what="forecast (gaps)")
-    table = np.full(int(where[-1]) + 1, np.nan)
-    table[where] = values
-    width = pd.Timedelta(step, unit="ns")
-    grid = pd.date_range(index[0].tz_convert("UTC"), periods=len(table), freq=width)
-    return pd.Series(table, grid), width
-
-
-def seasonal_steps(step: pd.Timedelta) -> int:
-    """Steps per season: a day for anything faster, a week for days, none for slower."""
-    seconds = step.total_seconds()
-    if seconds < 86_400:
-        return max(1, round(86_400 / seconds)) if 86_400 % seconds == 0 and seconds >= 60 else 1
-    return 7 if seconds == 86_400 else 1
-
-
-def steps_ahead(horizon: str, step: pd.Timedelta) -> int:
-    """*horizon* in whole steps."""
-    import pandas as pd
-
-    try:
-        ahead = pd.Timedelta(horizon)
-    except ValueError as error:
-        raise ParameterError(f"horizon {horizon!r} is not a duration such as 180D or 48h") from error
-    if pd.isna(ahead) or ahead < step:
-        raise ParameterError(f"horizon {horizon!r} is shorter than one step of the series ({step})")
-    steps = int(ahead // step)
-    if steps > MOST_STEPS:
-        raise ParameterError(f"horizon {horizon!r} is {steps} steps of {step}: at most {MOST_STEPS}, resample first")
-    return steps

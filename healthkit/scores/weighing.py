@@ -75,7 +75,7 @@ def health_score(findings: Iterable[Finding], *, weights: Weights = _DEFAULT) ->
     newest = max((f.ts for f in findings if f.ts), default=None)
     answers = _answers(findings)
     shares = {name: Fraction(getattr(weights, name)) for name in Weights.__struct_fields__}
-    held = _deal(100 * _GRAINS, {name: share for name, share in shares.items() if answers.get(name)})
+    held = deal(100 * _GRAINS, {name: share for name, share in shares.items() if answers.get(name)})
     components = [_component(name, answers.get(name, []), held.get(name, 0), newest) for name in shares]
     score = 100.0 - sum(line.points for component in components for line in component.deductions)
     caps = _caps([a for group in answers.values() for a in group], score, newest, empty=not sum(held.values()))
@@ -111,7 +111,7 @@ def _stranger(name: str) -> Question:
     return Question(name, _STRANGER, weight=1, required=False, local=False, cap=100, ask=lambda _: iter(()))
 
 
-def _deal(seats: int, shares: Mapping[str, Fraction]) -> dict[str, int]:
+def deal(seats: int, shares: Mapping[str, Fraction]) -> dict[str, int]:
     """Whole seats in proportion to shares.
 
     D'Hondt's method: one more party never gives another party a seat, so that one more unknown never gives another
@@ -132,7 +132,7 @@ def _component(name: str, answers: Sequence[_Answer], seats: int, newest: dateti
     total = sum(weights.values())
     if not total:
         return Component(name, None, 0.0, None, ())
-    held = _deal(seats, weights)
+    held = deal(seats, weights)
     lines = [_deduction(a, a.worst, held[a.question.name] * a.loss / _GRAINS, newest) for a in answers]
     lines = sorted((line for line in lines if line.points), key=lambda line: (-line.points, line.check))
     weight = seats / _GRAINS

@@ -9,6 +9,7 @@ from __future__ import annotations
 from healthkit.sections.attention import attention
 from healthkit.sections.availability import availability
 from healthkit.sections.capacity import capacity
+from healthkit.sections.changes import changes
 from healthkit.sections.coverage import coverage
 from healthkit.sections.evidence import evidence
 from healthkit.sections.provenance import provenance
@@ -23,6 +24,7 @@ __all__ = [
     "attention",
     "availability",
     "capacity",
+    "changes",
     "coverage",
     "evidence",
     "provenance",

@@ -44,7 +44,7 @@ def availability(review: Review) -> Section:
             quantity(s.longest_seconds, "seconds") if s.longest_seconds else "none",
             quantity(s.measured, "ratio"),
         ]
-        rows.append([display.text(s.name), display.text(s.host), *cells])
+        rows.append([display.text(s.name), display.host(s.host), *cells])
         plain.append(
             f"{s.name} on {s.host}: up {cells[0]}, down {cells[1]}, longest {cells[2]}, probed {cells[3]} of the time"
         )

@@ -56,7 +56,7 @@ def capacity(review: Review, *, most: int = 15) -> Section:
 def _table(rows: list[CapacityRow], plan: Capacity) -> str:
     cells = [
         (
-            display.text(row.host),
+            display.host(row.host),
             f'<span title="{display.text(row.metric)}">{display.text(title(row.metric))}</span> {display.text(row.device)}',
             _when(row, plan),
             "now" if row.state == "over" else f"{row.days:.0f}" if row.days is not None else "not expected",

@@ -21,7 +21,7 @@ def coverage(review: Review) -> Section:
     """Coverage of each host that has gaps, days without samples, and every question without an answer."""
     gaps = {host: share for host, share in review.host_coverage.items() if share < GOOD}
     rows = [
-        (display.text(host), quantity(share, "ratio"), display.text(", ".join(_empty_days(review, host)) or "none"))
+        (display.host(host), quantity(share, "ratio"), display.text(", ".join(_empty_days(review, host)) or "none"))
         for host, share in sorted(gaps.items(), key=lambda item: item[1])
     ]
     full = len(review.hosts) - len(gaps)

@@ -29,7 +29,7 @@ def resources(review: Review, *, most: int = 200) -> Section:
     hosts = review.hosts[:most]
     rows, plain, data = [], [], []
     for host in hosts:
-        cells, words, numbers = [display.text(host)], [], {}
+        cells, words, numbers = [display.host(host)], [], {}
         for metric in COLUMNS:
             device, value = worst[metric].get(host, ("", math.nan))
             shown = quantity(value, rate_unit(metric))

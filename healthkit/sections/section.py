@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from healthkit import display
-from healthkit.jsons import plain
+from healthkit.bundles import MEDIA_TYPE, wrap
 
 if TYPE_CHECKING:
     from healthkit.charts import Chart
 
-MEDIA_TYPE = "application/vnd.healthkit+json"
+__all__ = ["MEDIA_TYPE", "Section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,7 @@ class Section:
     charts: tuple[Chart, ...] = ()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        payload = {
-            "section": self.name,
-            "text": self.text,
-            "data": plain(self.data),
-            "charts": [chart.as_dict() for chart in self.charts],
-        }
-        html = f'<style>{display.STYLE}</style><div class="hk">{self.html}</div>'
-        return {"text/html": html, "text/plain": self.text, MEDIA_TYPE: payload}
+        return wrap(self.name, self.html, self.text, self.data, self.charts)
 
     def __str__(self) -> str:
         return self.text

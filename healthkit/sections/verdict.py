@@ -49,7 +49,7 @@ def numbers(review: Review) -> dict[str, Any]:
     """Everything that subject, index and archive need to know about a report."""
     scores = [score.value for score in review.scores.values()]
     score = min(scores) if scores else None
-    previous = _previous_score(review)
+    previous = (review.previous or {}).get("score")
     return {
         "name": review.cadence,
         "cadence": review.cadence,
@@ -141,16 +141,3 @@ def _counts(findings: Findings) -> dict[Severity, int]:
         severity: len(findings.of(severity)) for severity in (Severity.CRITICAL, Severity.WARNING, Severity.UNKNOWN)
     }
     return {severity: n for severity, n in found.items() if n}
-
-
-def _previous_score(review: Review) -> float | None:
-    """The score of the same report a period ago, as it was archived."""
-    from healthkit.state import State
-
-    with State(review.home) as state_:
-        if state_.problem:
-            return None
-        found = state_.records(
-            "reports", name=review.cadence, period=review.period.previous().label, scope=review.scope
-        )
-    return found[0]["score"] if found else None

@@ -7,14 +7,12 @@ from datetime import date
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from healthkit.errors import StoreError
 from healthkit.schema import SCHEMA_VERSION
 from healthkit.store.journal import parse_path
 from healthkit.store.journal_tables import read_journal
 from healthkit.store.layout import Home, PartFile, Place, daily_files, journals, raw_files
-from healthkit.store.parquet_files import DAMAGE, scan
+from healthkit.store.parquet_files import read_facts, scan
 from healthkit.store.rollup_files import SCHEMA as ROLLUP_SCHEMA
 
 
@@ -89,7 +87,7 @@ def info(home: Home) -> Inventory:
     """
     place = Place.open(home)
     raw, daily, fresh = raw_files(place), daily_files(place), journals(place)
-    samples = sum(_rows(place, part) for part in raw)
+    samples = sum(int(read_facts(place, part.path)["rows"]) for part in raw)
     days = {part.first for part in raw} | {parse_path(path)[1] for path in fresh}
     oldest = _oldest_rollup(place, daily)
     size = sum(part.size for part in raw)
@@ -107,13 +105,6 @@ def info(home: Home) -> Inventory:
         newest=max(days, default=None),
         schema_version=SCHEMA_VERSION,
     )
-
-
-def _rows(place: Place, part: PartFile) -> int:
-    try:
-        return int(pq.read_metadata(part.path, filesystem=place.filesystem).num_rows)
-    except DAMAGE as error:
-        raise StoreError(f"{part.path}: damaged: {error}") from error
 
 
 def _oldest_rollup(place: Place, daily: list[PartFile]) -> list[date]:

@@ -1,15 +1,16 @@
 """Samples in Parquet: one day of one host a file, sorted by (host, metric, device, ts).
 
-Encodings: times as differences, names as dictionaries, values split by byte, for the doubles of one series share their
-upper bytes. In a part of many hosts each host is a row group, so that one is found without reading the others.
+Encodings: times as differences, names as dictionaries. Values are split by byte, which is best for noise (the doubles of
+a series share their upper bytes), or left plain, which is best for rounded values (zstd finds the repeated doubles):
+whichever is smaller for this host. In a part of many hosts each host is a row group, so that one is found without
+reading the others.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +18,14 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from healthkit.store.parquet_files import read_facts, scan, write_parquet
-from healthkit.store.tables import NAMES, SCHEMA, milliseconds, series_starts, to_frame, to_table
+from healthkit.store.tables import SCHEMA, to_frame, to_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from healthkit.store.layout import PartFile, Place
 
-_ENCODINGS = {"ts": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}
+_ZSTD = pa.Codec("zstd", 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +60,31 @@ def write_raw(place: Place, path: str, hosts: Iterable[pd.DataFrame], quality: Q
     Args:
         place: The home.
         path: The file.
-        hosts: The samples of each host (dtypes of the store, in order), by name.
+        hosts: The samples of each host (dtypes of the store, in order), by name; at least one.
         quality: What is known about them.
 
     Raises:
         StoreError: It cannot be written.
     """
-    facts: dict[str, Any] = {"rows": 0, "crc32": 0, **asdict(quality)}
+    facts: dict[str, Any] = {"rows": 0, **asdict(quality)}
+    rest = iter(hosts)
+    first = next(rest)
+    encodings = {"ts": "DELTA_BINARY_PACKED", "value": smaller_encoding(first["value"].to_numpy())}
 
     def groups() -> Iterator[pa.Table]:
-        for samples in hosts:
+        for samples in chain([first], rest):
             facts["rows"] += len(samples)
-            facts["crc32"] = checksum(samples, facts["crc32"])
             yield to_table(samples)
 
-    write_parquet(place, path, groups(), schema=SCHEMA, encodings=_ENCODINGS, facts=facts)
+    write_parquet(place, path, groups(), schema=SCHEMA, encodings=encodings, facts=facts)
+
+
+def smaller_encoding(values: np.ndarray) -> str:
+    """The Parquet encoding of doubles that zstd makes least of: `PLAIN` or `BYTE_STREAM_SPLIT`."""
+    plain = np.ascontiguousarray(values)
+    split = np.ascontiguousarray(plain.view(np.uint8).reshape(-1, 8).T)
+    sizes = [len(_ZSTD.compress(data.tobytes(), asbytes=True)) for data in (plain, split)]
+    return "PLAIN" if sizes[0] <= sizes[1] else "BYTE_STREAM_SPLIT"
 
 
 def read_quality(place: Place, path: str) -> Quality:
@@ -113,19 +124,9 @@ def read_raw(
     condition = conditions.pop() if conditions else None
     for other in conditions:
         condition &= other
-    return to_frame(scan(place, [part.path for part in parts], SCHEMA, condition))
+    return to_frame(scan(place, [part.path for part in parts], SCHEMA, condition, hosts=hosts))
 
 
 def _scalar(moment: pd.Timestamp) -> pa.Scalar:
     ms = -(-moment.value // 1_000_000)  # rounded up: a bound between two milliseconds excludes the earlier
     return pa.scalar(ms, pa.int64()).cast(SCHEMA.field("ts").type)
-
-
-def checksum(samples: pd.DataFrame, start: int = 0) -> int:
-    """CRC-32 of samples in order: names with the number of their rows, times, values; *start* is that of those before."""
-    first = np.flatnonzero(series_starts(samples))
-    rows = np.diff(np.append(first, len(samples))).tolist()
-    series = zip(*(samples[name].iloc[first] for name in NAMES), rows, strict=True)
-    crc = zlib.crc32(json.dumps(list(series)).encode(), start)
-    crc = zlib.crc32(milliseconds(samples["ts"]).tobytes(), crc)
-    return zlib.crc32(samples["value"].to_numpy().tobytes(), crc)

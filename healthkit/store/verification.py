@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
@@ -15,10 +15,9 @@ from healthkit.store.coverage import DAY_MS
 from healthkit.store.journal import parse_path
 from healthkit.store.journal_tables import read_journal
 from healthkit.store.layout import DAMAGED, TEMPORARY, Home, Place, daily_files, raw_files, stray_files
-from healthkit.store.parquet_files import LaterSchemaError, read_facts, read_groups, scan
-from healthkit.store.raw import Quality, checksum, read_quality
+from healthkit.store.parquet_files import LaterSchemaError, read_groups, scan
+from healthkit.store.raw import Quality, read_quality
 from healthkit.store.rollup_files import SCHEMA as ROLLUP_SCHEMA
-from healthkit.store.rollup_files import rollup_checksum, to_rollup
 from healthkit.store.tables import SCHEMA as SAMPLE_SCHEMA
 from healthkit.store.tables import is_in_order, milliseconds, to_frame
 
@@ -60,31 +59,29 @@ def verify(home: Home) -> Findings:
 def raw_problem(place: Place, part: PartFile) -> Finding | None:
     """What is wrong with a file of samples; None if it is whole."""
     try:
-        facts = read_facts(place, part.path)
-        rows, crc, previous = 0, 0, ""
+        previous = ""
         for table in read_groups(place, part.path, SAMPLE_SCHEMA):
             samples = to_frame(table)
             problem = _misfit(samples, part, previous)
             if problem:
                 return _finding(Severity.CRITICAL, part.path, problem, _REPAIR)
-            rows, crc, previous = rows + len(samples), checksum(samples, crc), str(samples["host"].iloc[-1])
+            previous = str(samples["host"].iloc[-1])
     except LaterSchemaError as error:
         return _finding(Severity.UNKNOWN, part.path, str(error), "use the version that wrote it")
     except StoreError as error:
         return _finding(Severity.CRITICAL, part.path, str(error), _REPAIR)
-    return _mismatch(part, facts, rows, crc)
+    return None
 
 
 def rollup_problem(place: Place, part: PartFile) -> Finding | None:
     """What is wrong with a file of rollups; None if it is whole."""
     try:
-        facts = read_facts(place, part.path)
-        rows = to_rollup(scan(place, [part.path], ROLLUP_SCHEMA))
+        scan(place, [part.path], ROLLUP_SCHEMA)
     except LaterSchemaError as error:
         return _finding(Severity.UNKNOWN, part.path, str(error), "use the version that wrote it")
     except StoreError as error:
         return _finding(Severity.CRITICAL, part.path, str(error), _REPAIR)
-    return _mismatch(part, facts, len(rows), rollup_checksum(rows))
+    return None
 
 
 def missing_rollups(place: Place, raw: list[PartFile], daily: list[PartFile]) -> dict[str, list[date]]:
@@ -127,13 +124,6 @@ def _misfit(samples: pd.DataFrame, part: PartFile, previous: str) -> str:
     if (day != (part.first - date(1970, 1, 1)).days).any():
         return f"{part.path}: samples of another day"
     return ""
-
-
-def _mismatch(part: PartFile, facts: Mapping[str, Any], rows: int, crc: int) -> Finding | None:
-    if (facts.get("rows"), facts.get("crc32")) == (rows, crc):
-        return None
-    message = f"{part.path}: {rows} rows with checksum {crc:08x}, not {facts.get('rows')} with {facts.get('crc32')}"
-    return _finding(Severity.CRITICAL, part.path, message, _REPAIR)
 
 
 def _quality(path: str, quality: Quality) -> Iterator[Finding]:

@@ -58,7 +58,8 @@ def merge_samples(place: Place, host: str, samples: pd.DataFrame, quality: Quali
         path = raw_path(place, host, when)
         known = [part for part in raw_files(place, first=when, last=when, hosts=[host]) if part.path == path]
         before = read_quality(place, path) if known else Quality()
-        rows = union([read_raw(place, known), samples.loc[day == number]])
+        new = samples.loc[day == number]
+        rows = union([read_raw(place, known), new]) if known else new
         write_raw(place, path, [rows], before | quality)
         written.append(when)
     return written

@@ -59,7 +59,8 @@ def trend_many(values: ArrayLike, *, season: int = 7, alpha: float = 0.05) -> Tr
     >>> bool(batch.lower[0] < 1 < batch.upper[0])
     True
     """
-    rows = _checked(values, season=season, alpha=alpha)
+    rows = as_rows(values)
+    check_options(season=season, alpha=alpha)
     n = rows.shape[1]
     season = season if n >= 2 * season else 1
     grid = noises()
@@ -69,7 +70,12 @@ def trend_many(values: ArrayLike, *, season: int = 7, alpha: float = 0.05) -> Tr
     return TrendBatch(**joined, alpha=alpha)
 
 
-def _checked(values: ArrayLike, *, season: int, alpha: float) -> Floats:
+def as_rows(values: ArrayLike) -> Floats:
+    """The values as (n_series, n_obs) of float64, finite or NaN.
+
+    Raises:
+        BadSeries: They are not.
+    """
     try:
         rows = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -78,11 +84,19 @@ def _checked(values: ArrayLike, *, season: int, alpha: float) -> Floats:
         raise BadSeries(f"values have shape {rows.shape}, not (n_series, n_obs)")
     if np.isinf(rows).any():
         raise BadSeries("values are infinite in places")
+    return rows
+
+
+def check_options(*, season: int, alpha: float) -> None:
+    """Whether they are what they can be.
+
+    Raises:
+        ParameterError: They are not.
+    """
     if season < 1:
         raise ParameterError(f"season is {season}, must be 1 (none) or more")
     if not 0 < alpha < 1:
         raise ParameterError(f"alpha is {alpha}, must lie between 0 and 1")
-    return rows
 
 
 def _empty(c: int) -> dict[str, NDArray[Any]]:
@@ -100,7 +114,7 @@ def _chunk(rows: Floats, season: int, alpha: float, grid: Noises) -> dict[str, N
     able = np.flatnonzero(_able(np.isfinite(kept), season))
     if able.size:
         measured = np.isfinite(kept[able])
-        scaled, unit = _scaled(kept[able])
+        scaled, unit = scale(kept[able])
         for name, value in _results(draw(scaled, measured, grid, season=season), grid, alpha).items():
             out[name][able] = value
         for name in ("slope", "lower", "upper"):
@@ -118,13 +132,17 @@ def _able(measured: Mask, season: int) -> Mask:
     return able
 
 
-def _scaled(rows: Floats) -> tuple[Floats, Floats]:
+def scale(rows: Floats) -> tuple[Floats, Floats]:
     """Each series about 0 and in its own standard deviations, with 0 for NaN; the unit of a constant is 0."""
-    centred = rows - np.nanmean(rows, axis=1, keepdims=True)
+    # by the greatest value first: the square of 1e200 is no number
+    peak = np.nanmax(np.abs(rows), axis=1)
+    peak = np.where(peak > 0, peak, 1.0)
+    centred = rows / peak[:, None]
+    centred -= np.nanmean(centred, axis=1, keepdims=True)
     unit = np.sqrt(np.nanmean(centred**2, axis=1))
     # what is left of a constant after rounding is no signal
-    unit = np.where(unit > 1e-14 * np.nanmax(np.abs(rows), axis=1), unit, 0.0)
-    return np.nan_to_num(centred / np.where(unit > 0, unit, np.inf)[:, None]), unit
+    unit = np.where(unit > 1e-14, unit, 0.0)
+    return np.nan_to_num(centred / np.where(unit > 0, unit, np.inf)[:, None]), unit * peak
 
 
 def _results(lines: Lines, grid: Noises, alpha: float) -> dict[str, NDArray[Any]]:

@@ -19,16 +19,32 @@ _GRID = {
     0.6: (0.8, 0.95),
     0.85: (0.9, 0.97),
 }
-# Weights before the data, chosen so that the test keeps its level from 14 values on (docs/trend-benchmark.md): more for
-# no correlation at all, or short series would find none of their trends; more for the random walk, which looks most like one.
-_WHITE_ALONE = 8.0
-_RANDOM_WALK = 3.0
-_PART_WHITE = 0.8
-# Below this many values correlation is hard to see, and strong correlation is given more weight; nor can white noise on
-# top of strong correlation be told from weak correlation, and it is left out.
+# Below this many values correlation is hard to see; nor can white noise on top of strong correlation be told from weak
+# correlation, and it is left out.
 FEW = 45
-_PERSISTENT_FEW = 0.1
-_PERSISTENT_MANY = -0.1
+
+
+@dataclass(frozen=True)
+class Prior:
+    """How likely each noise is before the data: chosen by simulation so that claims keep their level.
+
+    Without it a short series would find none of its trends, or one that wanders many it does not have.
+    """
+
+    white_alone: float
+    """Factor for no correlation at all."""
+    random_walk: float
+    """Factor for the most persistent noise, which looks most like a trend."""
+    part_white: float
+    """Factor for noise of which a part is white."""
+    persistent_few: float
+    """Exponent of 1 / (1 - phi) where there are fewer than 45 values."""
+    persistent_many: float
+    """The same where there are more."""
+
+
+TREND = Prior(white_alone=8.0, random_walk=3.0, part_white=0.8, persistent_few=0.1, persistent_many=-0.1)
+"""Prior of trends: docs/trend-benchmark.md shows what it achieves."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +65,16 @@ class Noises:
         return np.where(measured.sum(axis=1)[:, None] < FEW, self.few, self.many)
 
 
-def noises() -> Noises:
-    """The grid that `trend_many` averages over."""
+def noises(prior: Prior = TREND) -> Noises:
+    """The grid that results are averaged over."""
     phi = np.concatenate([np.asarray(values) for values in _GRID.values()])
     white = np.repeat(list(_GRID), [len(values) for values in _GRID.values()])
-    width = np.concatenate([np.gradient(np.asarray(values)) for values in _GRID.values()])
-    belief = width * np.where(white > 0, _PART_WHITE, 1.0)
-    belief[phi == 0] *= _WHITE_ALONE
-    belief[phi > 0.99] *= _RANDOM_WALK
+    belief = np.concatenate([np.gradient(np.asarray(values)) for values in _GRID.values()])
+    belief[white > 0] *= prior.part_white
+    belief[phi == 0] *= prior.white_alone
+    belief[phi > 0.99] *= prior.random_walk
     distance = 1 - np.minimum(phi, 0.985)
-    few = np.where(white > 0, 0.0, belief * distance**-_PERSISTENT_FEW)
-    many = belief * distance**-_PERSISTENT_MANY
+    few = np.where(white > 0, 0.0, belief * distance**-prior.persistent_few)
+    many = belief * distance**-prior.persistent_many
     with np.errstate(divide="ignore"):
         return Noises(phi, white, np.log(few / few.sum()), np.log(many / many.sum()))

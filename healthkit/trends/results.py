@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from healthkit.jsons import plain
 from healthkit.quantities import difference, when
 from healthkit.schema import title
 
@@ -83,15 +83,19 @@ class Trend:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON: times as ISO 8601, numbers that are not finite become null."""
-        numbers = {name: _finite(getattr(self, name)) for name in ("slope", "lower", "upper", "p_value", "coverage")}
-        words = {
-            name: getattr(self, name) for name in ("metric", "unit", "direction", "evidence", "n", "method", "alpha")
-        }
-        shifts = [
-            {"at": s.at.isoformat(), "size": s.size, "lower": _finite(s.lower), "upper": _finite(s.upper)}
-            for s in self.shifts
-        ]
-        return {**words, **numbers, "shifts": shifts}
+        body: dict[str, Any] = plain(asdict(self))
+        return body
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        ends = f"{difference(self.lower, self.unit)} to {difference(self.upper, self.unit)}"
+        rows = [("Slope a day", "", difference(self.slope, self.unit), ends)]
+        for s in self.shifts:
+            ends = f"{difference(s.lower, self.unit)} to {difference(s.upper, self.unit)}"
+            rows.append(("Level shift", when(s.at), difference(s.size, self.unit), ends))
+        interval = f"{1 - self.alpha:.0%} interval"
+        return bundle("trend", str(self), self.as_dict(), columns=("", "From", "Change", interval), rows=rows)
 
     def to_frame(self) -> pd.DataFrame:
         """One row for the slope and one for each shift: kind, at, value, lower, upper, p_value, unit."""
@@ -132,7 +136,3 @@ class TrendBatch:
     """Upper end of the interval of the size, (n_series, most)."""
     alpha: float = 0.05
     """The intervals are of 1 - alpha."""
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

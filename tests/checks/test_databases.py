@@ -207,6 +207,15 @@ def test_the_own_database_is_judged_where_there_is_one(ask, tmp_path):
     assert (finding.subject, finding.severity) == ("_healthkit", CRITICAL)
 
 
+def test_the_own_database_earns_no_points(ask, tmp_path, database):
+    home = tmp_path / "home"
+    home.mkdir()
+    database.rename(home / "health.db")
+    (finding,) = ask("databases", home=home)
+    assert finding.evidence["applicable"] is False
+    assert "whole" in finding.message
+
+
 def test_hostile_names_of_files_and_tables(judge, tmp_path):
     """D32: a quote in a name broke the check, or ran as code."""
     path = tmp_path / "it's ?mode=rwc#\n.db"

@@ -11,8 +11,10 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from healthkit import checks
@@ -149,6 +151,17 @@ def test_findings_carry_host_time_and_whether_they_are_required(tmp_path):
     assert finding.required
 
 
+def test_whatever_a_check_says_can_be_written(tmp_path):
+    odd = os.fsdecode(b"\xff\n\x1b[31m")
+    evidence = {odd: [float("nan"), np.float64(1.5), datetime(2026, 1, 1, tzinfo=UTC), {"deep": odd}]}
+
+    def ask(_):
+        yield Finding("odd", Severity.OK, odd, odd, value=np.float64("inf"), evidence=evidence, hint=odd)
+
+    text = json.dumps([f.as_dict() for f in asked(tmp_path, ask)], allow_nan=False, ensure_ascii=False)
+    assert "1.5" in text.encode("utf-8").decode()
+
+
 def test_of_a_named_host_only_samples_are_judged(tmp_path):
     findings = checks.check(tmp_path, config=Config(host="web-1"), host="web-1", names=["ports", "permissions", "cpu"])
     local = {f.check for f in findings if f.evidence.get("applicable") is False}
@@ -161,8 +174,6 @@ def test_a_damaged_store_leaves_the_other_checks_alone(tmp_path):
     folder.mkdir(parents=True)
     host = Config().host
     (folder / f"{host}.parquet").write_bytes(b"PAR1 not really")
-    from datetime import UTC, datetime
-
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
     findings = checks.check(tmp_path, names=["cpu", "backups"], now=now)
     assert {f.check: f.severity for f in findings} == {"cpu": Severity.UNKNOWN, "backups": Severity.INFO}
@@ -220,8 +231,6 @@ def test_without_root_it_still_runs(tmp_path):
 
 
 def test_samples_come_from_the_store(tmp_path):
-    from datetime import UTC, datetime
-
     from healthkit.schema import Reading
     from healthkit.store.journal import Journal
 
@@ -249,7 +258,7 @@ def test_a_service_is_not_counted_by_the_script_that_asks(tmp_path):
 
 
 def test_the_documentation_names_every_check_with_its_question():
-    text = (TREE / "docs/checks.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/checks.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| (\w+) \| (.+?)\? \|", text, re.MULTILINE))
     assert rows.keys() == set(checks.names())
     for name, question in rows.items():

@@ -74,6 +74,11 @@ def test_cpu_is_the_mean_of_an_hour_not_one_glance(ask, worlds):
     assert finding.evidence["n"] == 60
 
 
+def test_twenty_seconds_are_not_called_an_hour(ask, worlds):
+    (finding,) = ask("cpu", worlds.sampled("cpu_busy_ratio", [1.0] * 21, every=1))
+    assert "the last 20\u00a0s" in finding.message
+
+
 def test_limits_come_from_the_configuration(ask, worlds):
     samples = worlds.sampled("cpu_busy_ratio", [0.5] * 60)
     assert ask("cpu", samples, limits=Limits(cpu=0.4)).worst is WARNING

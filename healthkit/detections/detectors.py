@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from healthkit.expectations import Expectation, running_median
+from healthkit.detections.expectations import Expectation, running_median
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from healthkit.demo import LEAK_DISK, LEAK_END, DemoTruth
+from healthkit.demo.truth import LEAK_DISK, LEAK_END, DemoTruth
 from healthkit.store.tables import from_codes
 
 Series = dict[tuple[str, str], np.ndarray]

@@ -1,32 +1,15 @@
-"""A simulated fleet with known truth: for a first look, and for tests that must know the right answer.
-
-Web, database and cache hosts with the rhythm of a day and of a week and autocorrelated noise; and in it, once each, what
-reports are read for: a disk that fills, a deployment that cost CPU, a day without data, an outage, a certificate that
-runs out, a reboot. `demo_truth` says where, when and how much.
-"""
+"""What is hidden in the simulated fleet, where, when and how much: nothing of it depends on the seed."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from healthkit.config import config_path, load_config
 from healthkit.errors import ParameterError
 from healthkit.periods import Period
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 ROLES = ("web", "db", "cache", "web", "db")
 """Hosts take these roles in turn: web-1, db-1, cache-1, web-2, db-2, web-3, ..."""
-
-_CONFIG = """\
-# A demonstration, made by `healthkit demo`, which may write it again. Simulated hosts are marked in their samples.
-demonstration: true
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,67 +126,6 @@ LEAK_END = 312e9
 LEAK_LONGEST = timedelta(days=90)
 
 
-def demo_data(
-    *,
-    hosts: int = 5,
-    days: int = 21,
-    seed: int = 0,
-    end: datetime | None = None,
-    every: str | timedelta = "5min",
-) -> pd.DataFrame:
-    """Samples of a simulated fleet, as `healthkit.store.load(..., rates=False)` would return them.
-
-    Args:
-        hosts: How many; roles in the order of `ROLES`.
-        days: How many.
-        seed: Of the noise; the same arguments give the same samples.
-        end: First moment without samples (aware); midnight UTC of today by default.
-        every: Time between samples. Half a year of 20 hosts at 5 min is 85 million samples: take 1h for that.
-
-    Returns:
-        Columns ts, host, metric, device, value, sorted by host, metric, device, ts; counters as counters.
-
-    Raises:
-        ParameterError: An argument has a value it cannot have.
-    """
-    from healthkit.simulation import simulate_host
-    from healthkit.store.tables import union
-
-    truth = demo_truth(hosts=hosts, days=days, end=end, every=every)
-    return union(simulate_host(truth, host, seed) for host in truth.hosts)
-
-
-def write_demo(
-    home: str | os.PathLike[str],
-    *,
-    hosts: int = 5,
-    days: int = 21,
-    seed: int = 0,
-    end: datetime | None = None,
-    every: str | timedelta = "5min",
-) -> DemoTruth:
-    """Make *home* a home with a simulated fleet; a demo that is there already is replaced, other samples stay.
-
-    Raises:
-        ParameterError: The home has a configuration or samples that are not simulated.
-        StoreError: It cannot be written.
-    """
-    from healthkit.simulation import simulate_host
-    from healthkit.store.writing import remove_simulated, write_samples
-
-    truth = demo_truth(hosts=hosts, days=days, end=end, every=every)
-    directory = Path(home)
-    _refuse_real(directory)
-    path = config_path(directory)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_CONFIG, encoding="utf-8")
-    remove_simulated(directory)
-    for host in truth.hosts:
-        write_samples(directory, simulate_host(truth, host, seed), simulated=True)
-    return truth
-
-
 def host_names(hosts: int) -> tuple[str, ...]:
     """The names of a fleet of so many.
 
@@ -212,18 +134,6 @@ def host_names(hosts: int) -> tuple[str, ...]:
     """
     roles = [ROLES[at % len(ROLES)] for at in range(hosts)]
     return tuple(sorted(f"{role}-{roles[: at + 1].count(role)}" for at, role in enumerate(roles)))
-
-
-def _refuse_real(home: Path) -> None:
-    if config_path(home).exists():
-        if not load_config(home).demonstration:
-            raise ParameterError(
-                f"{home}: has a configuration that does not say demonstration: true; choose another directory"
-            )
-        return
-    found = next((home / "metrics").glob("**/*.*"), None) if (home / "metrics").exists() else None
-    if found:
-        raise ParameterError(f"{home}: holds samples that are not simulated ({found.name}); choose another directory")
 
 
 def _step(every: str | timedelta) -> timedelta:

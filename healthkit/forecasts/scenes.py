@@ -1,0 +1,157 @@
+"""What the width of an interval depends on: scales of the series, of its backtest and of its forecast, as logarithms.
+
+Source: Lo and MacKinlay (1988), Rev. Financial Studies 1, 41-66 (how far a series moves over lags of different length
+tells a random walk from noise around a line).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from healthkit.forecasts.histories import Floats, Ints, moves, pick
+
+FEATURES = (
+    "log step",
+    "log step / horizon",
+    "its square",
+    "log span / step",
+    "log reach of the backtest / step",
+    "error near",
+    "error far",
+    "error far x log step / horizon",
+    "middle error",
+    "large error",
+    "worst error",
+    "disagreement",
+    "steps grown like a random walk",
+    "move over an eighth of the span",
+    "move over a third of the span",
+    "move over seven steps",
+    "share of steps without change",
+    "quiet since, against the step",
+    "recent steps",
+    "size of the value",
+    "large error that way",
+    "mean error that way",
+    "largest step that way",
+    "change that way",
+    "change the other way",
+)
+TINY = 1e-4
+
+
+def log(scale: Floats) -> Floats:
+    """Logarithm of a scale, bounded below: a ten-thousandth of the spread is nothing."""
+    return np.asarray(np.log(scale + TINY))
+
+
+def mean_where(values: Floats, weight: Floats, otherwise: Floats) -> Floats:
+    """Weighted mean over all but the first axis; *otherwise* where nothing weighs."""
+    total = weight.sum(axis=(1, 2))
+    return np.where(total > 0, (values * weight).sum(axis=(1, 2)) / np.maximum(total, 1e-300), otherwise)
+
+
+def ranked(values: Floats, known: Floats, shares: tuple[float, ...], otherwise: Floats) -> list[Floats]:
+    """Empirical quantiles over all but the first axis of what is *known*."""
+    flat = np.sort(np.where(known, values, np.inf).reshape(len(values), -1), axis=1)
+    count = known.sum(axis=(1, 2))
+    out = []
+    for share in shares:
+        index = np.maximum(np.ceil(share * count).astype(np.int64) - 1, 0)
+        out.append(np.where(count > 0, pick(flat, index[:, None])[:, 0], otherwise))
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A chunk as the intervals see it, scaled."""
+
+    mean: Floats
+    """(n, n_steps) the combined path at *steps*, relative to the last value."""
+    spread: Floats
+    """(n, n_steps) weighted disagreement of the members."""
+    residuals: Floats
+    """(n, origins, n_knots) actual minus combined path of the backtest, NaN = not known."""
+    knots: Ints
+    """(n_knots,) steps ahead of *residuals*."""
+    steps: Ints
+    """(n_steps,) steps ahead to describe."""
+    ages: Floats
+    """(n, length) history in age order."""
+    spans: Ints
+    """(n,) length of each history."""
+    level: Floats
+    """(n,) distance of the last value from zero."""
+
+
+def features(scene: Scene) -> Floats:
+    """(2, n, n_steps, features): below and above the mean."""
+    diffs = scene.ages[:, :-1] - scene.ages[:, 1:]
+    typical = np.abs(diffs).sum(axis=1) / np.maximum(scene.spans - 1, 1)
+    shared = [*of_backtest(scene, typical), *of_history(scene, diffs, typical)]
+    out = np.empty((2, *scene.mean.shape, len(FEATURES)))
+    for side, sign in enumerate((-1, 1)):
+        columns = [*shared, *of_side(scene, diffs, typical, sign)]
+        out[side] = np.stack([np.broadcast_to(column, scene.mean.shape) for column in columns], axis=-1)
+    return out
+
+
+def of_backtest(scene: Scene, typical: Floats) -> list[Floats]:
+    """Steps and horizon, and how wrong the combined path was from the rolling origins."""
+    known = np.isfinite(scene.residuals)
+    size = np.where(known, np.abs(scene.residuals), 0.0)
+    knots, steps = scene.knots, scene.steps
+    root = np.sqrt(knots / knots[-1])
+    blind = typical * np.sqrt(knots[-1])
+    near = mean_where(size, known / knots, typical)
+    far = mean_where(size / root, known * root, blind)
+    reach = np.where(known, knots, 0).max(axis=(1, 2))
+    step = np.log(steps / knots[-1])
+    return [
+        np.log(steps),
+        step,
+        step**2,
+        np.log(scene.spans[:, None] / steps),
+        np.log((reach[:, None] + 1) / steps),
+        log(near)[:, None],
+        log(far)[:, None],
+        log(far)[:, None] * step,
+        *(log(scale)[:, None] for scale in ranked(size / root, known, (0.5, 0.8, 1.0), blind)),
+    ]
+
+
+def of_history(scene: Scene, diffs: Floats, typical: Floats) -> list[Floats]:
+    """Disagreement of the members, and how the series itself moves."""
+    spans, steps = scene.spans, scene.steps
+    count = np.maximum(spans - 1, 1)
+    still = ((diffs == 0).sum(axis=1) - (scene.ages.shape[1] - spans)) / count
+    quiet = np.where((diffs != 0).any(axis=1), (diffs != 0).argmax(axis=1), spans)
+    newest = np.maximum(spans // 8, 1)
+    recent = pick(np.cumsum(np.abs(diffs), axis=1), np.minimum(newest, count)[:, None] - 1)[:, 0] / newest
+    lags = (newest, np.maximum(spans // 3, 1), np.minimum(7, count))
+    return [
+        log(scene.spread),
+        log(typical[:, None] * np.sqrt(steps)),
+        *(log(moves(scene.ages, spans, lag))[:, None] for lag in lags),
+        np.log(still + 0.02)[:, None],
+        np.log((quiet[:, None] + 1) / steps),
+        log(recent)[:, None],
+        np.log1p(scene.level)[:, None],
+    ]
+
+
+def of_side(scene: Scene, diffs: Floats, typical: Floats, sign: int) -> list[Floats]:
+    """What differs below (*sign* -1) and above (1) the mean."""
+    known = np.isfinite(scene.residuals)
+    root = np.sqrt(scene.knots / scene.knots[-1])
+    blind = typical * np.sqrt(scene.knots[-1])
+    that = np.where(known, np.maximum(sign * scene.residuals, 0.0), 0.0) / root
+    return [
+        log(ranked(that, known, (0.8,), blind)[0])[:, None],
+        log(mean_where(that, known * root, blind))[:, None],
+        log(np.maximum(sign * diffs, 0).max(axis=1))[:, None],
+        log(np.maximum(sign * scene.mean, 0)),
+        log(np.maximum(-sign * scene.mean, 0)),
+    ]

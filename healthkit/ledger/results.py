@@ -1,0 +1,96 @@
+"""The record of earlier forecasts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """How earlier forecasts turned out."""
+
+    n: int
+    """Forecasts of values that were scored, of the last year."""
+    held80: int
+    """Of these, inside their 80 % interval."""
+    series: int
+    """How many series they are of: forecasts of one series are not independent."""
+    coverage80: float
+    """Share inside the 80 % interval, 0 to 1; NaN where none was scored."""
+    coverage80_lower: float
+    """Lower end of its 95 % interval, which knows that forecasts of one series err together."""
+    coverage80_upper: float
+    coverage95: float
+    """Share inside the 95 % interval, 0 to 1."""
+    mean_absolute_error: Mapping[str, float]
+    """By metric, in its unit."""
+    crossings: int
+    """Predicted dates that were scored."""
+    crossings_held: int
+    """Of these, inside their 80 % interval."""
+    waiting: int
+    """Forecasts whose day has not come."""
+    unmeasured: int
+    """Forecasts whose day came and was not measured."""
+    factor: float
+    """By how much the next intervals should be widened; 1 unless the drift is more than chance."""
+    scores: tuple[Mapping[str, Any], ...] = field(repr=False, default=())
+    """One mapping a scored forecast of a value, newest first."""
+    unit: str = "ratio"
+    method: str = "share inside; Wilson interval for clusters; width by the 80 % quantile of past errors over widths"
+
+    @property
+    def coverage(self) -> float:
+        """Share of the due forecasts that could be scored, 0 to 1."""
+        due = self.n + self.unmeasured
+        return self.n / due if due else math.nan
+
+    @property
+    def drifting(self) -> bool:
+        """Whether the intervals hold so much less, or more, than promised that they are adapted."""
+        return self.factor != 1
+
+    def to_frame(self) -> pd.DataFrame:
+        """By metric and days ahead: n, coverage80, coverage95, mean_absolute_error."""
+        import pandas as pd
+
+        columns = ["metric", "days", "n", "coverage80", "coverage95", "mean_absolute_error"]
+        if not self.scores:
+            return pd.DataFrame(columns=columns)
+        groups = pd.DataFrame([*self.scores]).groupby(["metric", "days"], as_index=False)
+        return groups.agg(
+            n=("error", "size"),
+            coverage80=("inside80", "mean"),
+            coverage95=("inside95", "mean"),
+            mean_absolute_error=("error", lambda error: error.abs().mean()),
+        )[columns]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON: without the single scores; NaN becomes null."""
+        from healthkit.jsons import plain
+
+        names = [name for name in self.__dataclass_fields__ if name != "scores"]
+        body: dict[str, Any] = plain({name: getattr(self, name) for name in names})
+        return body
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        frame = self.to_frame()
+        rows = frame.map(lambda cell: f"{cell:.3g}" if isinstance(cell, float) else cell).to_numpy().tolist()
+        return bundle("ledger", str(self), self.as_dict(), columns=list(frame.columns), rows=rows)
+
+    def __str__(self) -> str:
+        if not self.n:
+            return f"No earlier forecast could be scored yet ({self.waiting} wait for their day)."
+        held = f"{self.held80} of {self.n} forecasts held in their 80 % interval"
+        if not self.drifting:
+            return f"{held}."
+        what = "wider" if self.factor > 1 else "narrower"
+        return f"{held}: {'too few' if self.factor > 1 else 'more than promised'}, so intervals are made {what} ({self.factor:.2g} times)."

@@ -1,0 +1,324 @@
+"""Rotates logs through the host's logrotate, then proves that no line was lost and no archive overwritten.
+
+Ours is the policy (configuration), the dry run, the verification and the retention: archives that we made are removed by
+age and, oldest first, by total size; never one of the last day, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from healthkit.checks._context import printable
+from healthkit.errors import ProcedureError
+from healthkit.files import write_atomically
+from healthkit.findings import Finding, Severity
+from healthkit.procedures._log_files import Inventory, LogFile, count_lines, look
+from healthkit.procedures._logrotate import rotate, stanzas
+from healthkit.procedures._runs import Action, Outcome
+from healthkit.procedures._writers import family, name_of, writers
+from healthkit.quantities import quantity
+from healthkit.schema import Reading
+from healthkit.store.journal import Journal
+
+if TYPE_CHECKING:
+    from healthkit.config import Logs, Reopen
+    from healthkit.procedures._scenes import Scene
+
+ACTS = True
+OPTIONS = {"force": "`yes` rotates now; without it each log is rotated once a day, the first time on the day after"}
+
+_PATIENCE = 5.0
+"""Seconds that writers get to open their logs anew."""
+_DAY = 86400.0
+
+
+def steps(scene: Scene) -> Iterator[Action]:
+    """Look, rotate, have writers reopen, verify, remove what is old, measure."""
+    config = scene.config.logs
+    if config is None:
+        hint = "Name their folders under `logs:` in healthkit.yaml."
+        raise ProcedureError("no logs are configured", severity=Severity.INFO, hint=hint)
+    rotation = _Rotation(scene, config)
+    yield Action("look", rotation.look)
+    yield Action("rotate", rotation.rotate, rotation.plan_rotate)
+    yield Action("reopen", rotation.reopen, rotation.plan_reopen)
+    yield Action("verify", rotation.verify, rotation.plan_verify)
+    yield Action("retention", rotation.retention, rotation.plan_retention)
+    yield Action("metrics", rotation.measure, rotation.plan_measure)
+
+
+@dataclass
+class _World:
+    """All folders at one moment."""
+
+    folders: list[Inventory] = field(default_factory=list)
+
+    @property
+    def live(self) -> dict[Path, LogFile]:
+        return {path: log for folder in self.folders for path, log in folder.live.items()}
+
+    @property
+    def archives(self) -> dict[Path, LogFile]:
+        return {path: log for folder in self.folders for path, log in folder.archives.items()}
+
+
+class _Rotation:
+    """A rotation under way."""
+
+    def __init__(self, scene: Scene, config: Logs) -> None:
+        self._scene = scene
+        self._config = config
+        self._proc = Path(scene.root) / "proc"
+        self._before = _World()
+        self._lines: dict[Path, int | None] = {}
+        self._held: dict[Path, str] = {}
+        self._rotated: dict[Path, LogFile] = {}
+
+    def look(self) -> Outcome:
+        """What there is, how many lines it has, and which logs must wait because of their writers."""
+        found = [
+            self._scene.finding(
+                Severity.UNKNOWN, name, f"there is no folder {name}", hint="Correct `logs: directories`."
+            )
+            for name in self._config.directories
+            if not Path(name).is_dir()
+        ]
+        self._before = _look(self._config)
+        for folder in self._before.folders:
+            if folder.odd:
+                first = next(iter(folder.odd.items()))
+                message = f"{len(folder.odd)} entries are not rotated; the first: {first[0]}: {first[1]}"
+                hint = "Move them elsewhere, or make them regular files with plain names."
+                found.append(
+                    self._scene.finding(Severity.WARNING, f"{folder.folder}: odd", message, hint=hint, odd=folder.odd)
+                )
+        self._hold_back(found)
+        plain = [log for log in self._before.archives.values() if not log.compressed]
+        for log in [*self._before.live.values(), *plain]:
+            self._lines[log.path] = count_lines(log, limit=log.bytes)
+        size = sum(folder.allocated for folder in self._before.folders)
+        message = f"{len(self._before.live)} logs, {len(self._before.archives)} archives, {quantity(size, 'bytes')}"
+        return Outcome(message, {"logs": [str(path) for path in self._before.live], "bytes": size}, tuple(found))
+
+    def _hold_back(self, found: list[Finding]) -> None:
+        """Leave alone a log whose last archive still has a writer: the next rotation would compress it under them."""
+        plain = {path: log for path, log in self._before.archives.items() if not log.compressed}
+        seen = writers((log.inode for log in plain.values()), proc=self._proc)
+        for path, log in plain.items():
+            who = [name_of(pid, proc=self._proc) for pid in seen.of(log.inode)]
+            if who:
+                live = path.with_name(path.name.rsplit("-", 2)[0])
+                self._held[live] = f"{', '.join(who)} still writes to {path.name}"
+        if self._held:
+            message = f"{len(self._held)} logs are not rotated: {next(iter(self._held.values()))}"
+            held = {str(path): why for path, why in self._held.items()}
+            found.append(self._scene.finding(Severity.WARNING, "held", message, hint=_REOPEN, held=held))
+        if seen.blind and os.geteuid() != 0:
+            message = (
+                f"the open files of {seen.blind} processes may not be seen: whether they write to an archive is unknown"
+            )
+            found.append(self._scene.finding(Severity.UNKNOWN, "writers", message, hint="Run it as root."))
+
+    def rotate(self) -> Outcome:
+        """logrotate, with our stanza and our state."""
+        folder = self._scene.home / "logrotate"
+        folder.mkdir(parents=True, exist_ok=True)
+        said = self._call(folder / "logrotate.conf", folder / "status", dry=False)
+        after = {log.inode: log for log in _look(self._config).archives.values()}
+        self._rotated = {path: after[log.inode] for path, log in self._before.live.items() if log.inode in after}
+        names = {str(path): log.path.name for path, log in self._rotated.items()}
+        message = f"{len(names)} of {len(self._before.live)} logs were rotated"
+        return Outcome(message, {"rotated": names, "said": said[-2000:]})
+
+    def plan_rotate(self) -> Outcome:
+        state = self._scene.home / "logrotate" / "status"
+        if not state.exists():
+            state = self._scene.workspace / "status"
+        said = self._call(self._scene.workspace / "logrotate.conf", state, dry=True)
+        would = [line.strip() for line in said.splitlines() if "renaming" in line or "compressing" in line]
+        message = f"logrotate would rotate {sum('renaming' in line for line in would)} logs"
+        return Outcome(message, {"would": would, "said": said[-4000:]})
+
+    def _call(self, conf: Path, state: Path, *, dry: bool) -> str:
+        due = [path for path in self._before.live if path not in self._held]
+        if not due:
+            return "there is no log to rotate"
+        write_atomically(conf, stanzas(due), mode=0o600)
+        return rotate(self._scene, conf, state, dry=dry, force=self._scene.options.get("force") == "yes")
+
+    def reopen(self) -> Outcome:
+        """Tell writers to open their logs anew."""
+        how = self._config.reopen
+        if how is None or not self._rotated:
+            return Outcome("nothing was rotated" if how else "no signal or command is configured: `logs: reopen`")
+        if how.command:
+            done = self._scene.tool(*how.command, timeout=60)
+            message = f"{how.command[0]} ended with {done.returncode}"
+            said = (done.stderr or done.stdout)[-500:]
+            bad = self._scene.finding(Severity.CRITICAL, "reopen", f"{message}: {said}", hint=_REOPEN)
+            return Outcome(message, {"said": said}, (bad,) if done.returncode else ())
+        return self._signal(how)
+
+    def plan_reopen(self) -> Outcome:
+        how = self._config.reopen
+        if how is None:
+            return Outcome("would tell nobody: `logs: reopen` is not configured")
+        what = (
+            f"run {' '.join(how.command)}" if how.command else f"send SIG{how.signal} to the process in {how.pid_file}"
+        )
+        return Outcome(f"would {what}, if a log was rotated")
+
+    def _signal(self, how: Reopen) -> Outcome:
+        """Only to a process that writes to what was rotated: the number in an old file may be anybody's by now."""
+        try:
+            pid = int(Path(how.pid_file or "").read_text(encoding="ascii").strip())
+        except (OSError, ValueError) as error:
+            bad = self._scene.finding(Severity.CRITICAL, "reopen", f"no process to signal: {error}", hint=_REOPEN)
+            return Outcome(bad.message, {}, (bad,))
+        seen = writers((log.inode for log in self._rotated.values()), proc=self._proc)
+        involved = {holder for holders in seen.by_inode.values() for holder in holders}
+        if pid < 2 or not involved & family(pid, proc=self._proc):
+            message = f"process {pid} of {how.pid_file} has none of the rotated logs open: it was sent no signal"
+            odd = self._scene.finding(Severity.WARNING, "reopen", message, hint=_REOPEN)
+            return Outcome(message, {"pid": pid}, (odd,))
+        os.kill(pid, signal.Signals[f"SIG{how.signal}"])
+        return Outcome(f"SIG{how.signal} sent to {name_of(pid, proc=self._proc)}", {"pid": pid})
+
+    def verify(self) -> Outcome:
+        """Every line and every archive of before is still there; nobody writes to what was rotated."""
+        found = [*self._stragglers()]
+        faults = [*self._lost_lines(), *self._lost_archives()]
+        lines = sum(self._lines[path] or 0 for path in self._rotated)
+        uncounted = sum(self._lines[path] is None for path in self._rotated)
+        message = f"{len(self._rotated)} logs rotated, {lines} lines in them, all there"
+        if uncounted:
+            message += f"; {uncounted} are too large to count, but whole by inode and size"
+        evidence = {"rotated": len(self._rotated), "lines": lines, "faults": faults[:50]}
+        if faults:
+            message = f"{len(faults)} faults; the first: {faults[0]}"
+            hint = "See what else rotates these logs: /etc/logrotate.d, cron, the application itself."
+            found.append(self._scene.finding(Severity.CRITICAL, "lines", message, value=float(len(faults)), hint=hint))
+        else:
+            found.append(self._scene.finding(Severity.OK, "lines", message, value=0.0, lines=lines))
+        return Outcome(message, evidence, tuple(found))
+
+    def plan_verify(self) -> Outcome:
+        return Outcome("would compare lines, names and inodes with those of before")
+
+    def _stragglers(self) -> Iterator[Finding]:
+        """Writers that did not open their log anew in time."""
+        deadline = time.monotonic() + _PATIENCE
+        inodes = {log.inode: log for log in self._rotated.values()}
+        seen = writers(inodes, proc=self._proc)
+        while seen.by_inode and time.monotonic() < deadline:
+            time.sleep(0.1)
+            seen = writers(inodes, proc=self._proc)
+        if seen.by_inode:
+            late = {
+                inodes[inode].path.name: [name_of(p, proc=self._proc) for p in pids]
+                for inode, pids in seen.by_inode.items()
+            }
+            name, who = next(iter(late.items()))
+            message = f"{', '.join(who)} still writes to {name} and has not opened its log anew"
+            yield self._scene.finding(Severity.WARNING, "writers", message, hint=_REOPEN, writers=late)
+
+    def _lost_lines(self) -> Iterator[str]:
+        after = _look(self._config)
+        for path, log in self._before.live.items():
+            now = self._rotated.get(path) or after.live.get(path)
+            if now is None or now.inode != log.inode:
+                yield f"{path}: what it held ({self._lines[path]} lines) is gone"
+                continue
+            lines = count_lines(log, now.path, limit=log.bytes) if path in self._rotated else self._lines[path]
+            if now.bytes < log.bytes or lines != self._lines[path]:
+                yield f"{now.path} has {lines} lines where {path} had {self._lines[path]}"
+            if path in self._rotated and path not in after.live:
+                yield f"{path} was not made again"
+
+    def _lost_archives(self) -> Iterator[str]:
+        after = _look(self._config).archives
+        for path, log in self._before.archives.items():
+            now, packed = after.get(path), after.get(path.with_name(f"{path.name}.gz"))
+            if now is not None:
+                whole = now.inode == log.inode and now.bytes >= log.bytes
+                if not whole:
+                    yield f"{path} was overwritten"
+            elif packed is None or path.with_name(f"{path.name}.gz") in self._before.archives:
+                yield f"{path} is gone"
+            elif (lines := count_lines(log, packed.path)) != self._lines[path]:
+                yield f"{packed.path} has {lines} lines where {path.name} had {self._lines[path]}"
+
+    def retention(self) -> Outcome:
+        """Remove what is too old or too much, if it is still what we looked at."""
+        gone: list[str] = []
+        found: list[Finding] = []
+        for log, reason in self._expired(found):
+            if log.path.lstat().st_ino == log.inode[1]:
+                log.path.unlink()
+                gone.append(f"{printable(log.path)}: {reason}")
+        return Outcome(f"{len(gone)} archives removed", {"removed": gone}, tuple(found))
+
+    def plan_retention(self) -> Outcome:
+        found: list[Finding] = []
+        going = [f"{printable(log.path)}: {reason}" for log, reason in self._expired(found)]
+        return Outcome(f"would remove {len(going)} archives", {"would_remove": going}, tuple(found))
+
+    def _expired(self, found: list[Finding]) -> list[tuple[LogFile, str]]:
+        now, going = self._scene.now.timestamp(), []
+        for folder in _look(self._config).folders:
+            oldest = sorted(folder.archives.values(), key=lambda log: (log.stamp, log.path.name))
+            removable = [log for log in oldest if now - log.stamp > _DAY]
+            total = folder.allocated
+            for log in removable:
+                if now - log.stamp > float(self._config.keep):
+                    going.append((log, f"older than {quantity(float(self._config.keep), 'seconds')}"))
+                elif total > self._config.max_total:
+                    going.append((log, f"{folder.folder} is larger than {quantity(self._config.max_total, 'bytes')}"))
+                else:
+                    continue
+                total -= log.allocated
+            if total > self._config.max_total:
+                message = f"{quantity(total, 'bytes')} remain; the limit is {quantity(self._config.max_total, 'bytes')}"
+                hint = (
+                    "See what writes so much. Live logs, archives of the last day and those of others are not removed."
+                )
+                subject = f"{folder.folder}: size"
+                found.append(
+                    self._scene.finding(Severity.WARNING, subject, message, value=float(total), unit="bytes", hint=hint)
+                )
+        return going
+
+    def measure(self) -> Outcome:
+        """Sizes and counts of every folder, into the store."""
+        readings = [*_readings(_look(self._config).folders, len(self._rotated))]
+        with Journal(self._scene.home, self._scene.config.host) as journal:
+            written = journal.append(int(self._scene.now.timestamp() * 1000), readings)
+        return Outcome(f"{written} samples written", {f"{r.metric}{{{r.device}}}": r.value for r in readings})
+
+    def plan_measure(self) -> Outcome:
+        return Outcome("would write the folders' sizes and counts into the store")
+
+
+_REOPEN = (
+    "Say under `logs: reopen` how to tell it; a writer that cannot reopen its log must be restarted after a rotation."
+)
+
+
+def _look(config: Logs) -> _World:
+    return _World([look(Path(name)) for name in config.directories if Path(name).is_dir()])
+
+
+def _readings(folders: Iterable[Inventory], rotated: int) -> Iterator[Reading]:
+    for folder in folders:
+        device = printable(folder.folder)
+        yield Reading("log_directory_bytes", float(folder.allocated), device)
+        yield Reading("log_archive_bytes", float(sum(log.allocated for log in folder.archives.values())), device)
+        yield Reading("log_archives", float(len(folder.archives)), device)
+        yield Reading("log_files", float(len(folder.live)), device)
+    yield Reading("logs_rotated", float(rotated))

@@ -1,0 +1,165 @@
+"""Percentiles as a result: a value, or why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from healthkit.errors import NotEnoughData, ParameterError
+from healthkit.quantities import quantity
+from healthkit.schema import title
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Percentile:
+    """One percentile of one group."""
+
+    group: str
+    """Hour (`00` to `23`), weekday, host or device; empty for the whole."""
+    q: float
+    """Which one, 0 to 100."""
+    value: float
+    """Its value, in the unit of the metric; NaN where `unknown` says why."""
+    lower: float
+    """Lower end of the 95 % interval; -inf where there are too few values for an end."""
+    upper: float
+    """Upper end; inf where there are too few values for an end."""
+    n: int
+    """Values in the group."""
+    error: float = 0.0
+    """How far the rank of the value may be from q, in rank points: 0 from samples, more from a rollup."""
+    unknown: str = ""
+    """Why it could not be told; empty where it could."""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return not self.unknown
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Percentiles of a metric, with what they rest on."""
+
+    rows: tuple[Percentile, ...]
+    """One for each group and percentile."""
+    metric: str
+    """`cpu_busy_ratio`; empty for a series without a name."""
+    unit: str
+    """Unit of the values."""
+    n: int
+    """Values in all."""
+    coverage: float
+    """Share of the time that was measured, 0 to 1."""
+    by: str
+    """What the groups are; empty for one group."""
+    method: str
+    """How values and intervals were found."""
+
+    def __getitem__(self, q: float) -> float:
+        """The value of percentile *q* of an ungrouped result.
+
+        Raises:
+            NotEnoughData: It could not be told.
+            ParameterError: It was not asked for, or there are groups.
+        """
+        row = next((row for row in self.rows if row.q == q), None)
+        if row is None or self.by:
+            raise ParameterError(f"p{q:g} was not asked for" if row is None else f"percentiles by {self.by}: use .rows")
+        if not row.known:
+            raise NotEnoughData(n=row.n, needed=needed(q), what=f"p{q:g} of {self.metric or 'the series'}")
+        return row.value
+
+    def __iter__(self) -> Iterator[Percentile]:
+        return iter(self.rows)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a percentile; columns are the fields of `Percentile`."""
+        import pandas as pd
+
+        columns = ("group", "q", "value", "lower", "upper", "n", "error", "unknown")
+        return pd.DataFrame([{name: getattr(row, name) for name in columns} for row in self.rows], columns=columns)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON: numbers that are not finite become null."""
+        from healthkit.jsons import plain
+
+        body: dict[str, Any] = plain(asdict(self))
+        return body
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        shown = [
+            (
+                row.group,
+                f"p{row.q:g}",
+                quantity(row.value, self.unit),
+                _interval_text(row, self.unit),
+                row.n,
+                row.unknown,
+            )
+            for row in self.rows
+        ]
+        heads = (self.by.capitalize(), "Percentile", "Value", "Interval", "Values", "Unknown because")
+        skip = 0 if self.by else 1
+        return bundle("percentiles", str(self), self.as_dict(), columns=heads[skip:], rows=[r[skip:] for r in shown])
+
+    def __str__(self) -> str:
+        name = title(self.metric) if self.metric else "The series"
+        rows = self.rows
+        if self.by:
+            top = max(row.q for row in rows)
+            rows = tuple(row for row in rows if row.q == top and row.known)
+            if not rows:
+                return f"{name} by {self.by}: too few values for p{top:g} in every group ({self.n} values)."
+            worst = max(rows, key=lambda row: row.value)
+            least = min(rows, key=lambda row: row.value)
+            return (
+                f"{name} by {self.by}: p{top:g} is highest at {worst.group} ({quantity(worst.value, self.unit)}) "
+                f"and lowest at {least.group} ({quantity(least.value, self.unit)})."
+            )
+        return f"{name}: {', '.join(_phrase(row, self.unit) for row in rows)}; {self.coverage:.0%} measured."
+
+
+def needed(q: float) -> int:
+    """Values it takes for percentile *q*: at least one must be expected beyond it, on either side.
+
+    >>> needed(50), needed(95), needed(99)
+    (2, 20, 100)
+    """
+    if not 0 < q < 100:
+        raise ParameterError(f"percentile {q}: must lie between 0 and 100")
+    return math.ceil(round(100 / min(q, 100 - q), 9))
+
+
+def wanted_of(q: Sequence[float]) -> tuple[float, ...]:
+    """The percentiles, each once, ascending.
+
+    Raises:
+        ParameterError: None, or one outside 0 to 100.
+    """
+    wanted = tuple(sorted({float(one) for one in q}))
+    if not wanted:
+        raise ParameterError("no percentile asked for")
+    for one in wanted:
+        needed(one)
+    return wanted
+
+
+def too_few(n: int, q: float) -> str:
+    """Why a percentile is unknown."""
+    return f"{n} values, needs {needed(q)}"
+
+
+def _phrase(row: Percentile, unit: str) -> str:
+    return f"p{row.q:g} {quantity(row.value, unit)}" if row.known else f"p{row.q:g} unknown ({row.unknown})"
+
+
+def _interval_text(row: Percentile, unit: str) -> str:
+    return f"{quantity(row.lower, unit)} to {quantity(row.upper, unit)}" if row.known else ""

@@ -1,0 +1,315 @@
+"""Forecasts: the contract, truth that is known, a second implementation, and input that cannot be forecast."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from healthkit.errors import BadSeries, HealthkitError, NotEnoughData, ParameterError
+from healthkit.forecasts import Forecast, forecast, forecast_many, members
+
+
+def days(n, start="2026-01-01"):
+    return pd.date_range(start, periods=n, freq="D", tz="UTC")
+
+
+def disk(n=365, slope=0.001, noise=0.005, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.Series(0.3 + slope * np.arange(n) + rng.normal(0, noise, n), days(n), name="disk_used_ratio")
+
+
+@pytest.fixture(scope="module")
+def walks():
+    rng = np.random.default_rng(1)
+    values = np.cumsum(rng.normal(0.1, 1, (12, 200)), axis=1)
+    values[3, 50:60] = np.nan
+    values[4, :120] = np.nan
+    return values
+
+
+def test_shapes_and_order_of_the_ends(walks):
+    batch = forecast_many(walks, 60)
+    assert batch.mean.shape == (12, 60)
+    assert set(batch.lower) == set(batch.upper) == {80, 95}
+    assert (batch.lower[95] <= batch.lower[80]).all()
+    assert (batch.lower[80] <= batch.mean).all()
+    assert (batch.mean <= batch.upper[80]).all()
+    assert (batch.upper[80] <= batch.upper[95]).all()
+    assert batch.n.tolist() == [200, 200, 200, 190, 80, *[200] * 7]
+    assert (batch.error > 0).all()
+    assert ((batch.covered >= 0) & (batch.covered <= 1)).all()
+
+
+def test_same_input_same_numbers_in_any_company(walks):
+    whole = forecast_many(walks, 60)
+    again = forecast_many(walks[::-1], 60)
+    for i in range(len(walks)):
+        alone = forecast_many(walks[i : i + 1], 60)
+        for path, others in (
+            (alone.mean, whole.mean),
+            (alone.lower[95], whole.lower[95]),
+            (alone.upper[80], whole.upper[80]),
+        ):
+            np.testing.assert_array_equal(path[0], others[i])
+    np.testing.assert_array_equal(again.mean[::-1], whole.mean)
+
+
+def test_chunks_do_not_show(walks, monkeypatch):
+    whole = forecast_many(walks, 60)
+    monkeypatch.setattr("healthkit.forecasts.batches.CHUNK_BYTES", 1)
+    np.testing.assert_array_equal(forecast_many(walks, 60).mean, whole.mean)
+
+
+def test_left_padding_changes_nothing(walks):
+    padded = np.concatenate([np.full((12, 90), np.nan), walks], axis=1)
+    np.testing.assert_allclose(forecast_many(padded, 30).mean, forecast_many(walks, 30).mean, rtol=1e-9)
+
+
+def test_units_change_nothing_but_the_unit(walks):
+    base = forecast_many(walks, 30)
+    for factor in (1e-3, 1e9):
+        scaled = forecast_many(walks * factor, 30)
+        np.testing.assert_allclose(scaled.mean, base.mean * factor, rtol=1e-6)
+        np.testing.assert_allclose(scaled.upper[95], base.upper[95] * factor, rtol=1e-6)
+
+
+def test_bounds_hold_for_mean_and_interval():
+    rng = np.random.default_rng(2)
+    values = np.clip(95 + rng.normal(0, 4, (6, 120)) + 0.1 * np.arange(120), 0, 100)
+    low, high = np.zeros(6), np.full(6, 100.0)
+    batch = forecast_many(values, 90, lower_bound=low, upper_bound=high)
+    for path in (batch.mean, *batch.lower.values(), *batch.upper.values()):
+        assert path.min() >= 0
+        assert path.max() <= 100
+
+
+def test_a_constant_series_is_itself_and_an_empty_one_nothing():
+    values = np.full((2, 60), 7.0)
+    values[1] = np.nan
+    batch = forecast_many(values, 5)
+    assert (batch.mean[0] == 7).all()
+    assert (batch.upper[95][0] == 7).all()
+    assert np.isnan(batch.mean[1]).all()
+    assert batch.n.tolist() == [60, 0]
+
+
+def test_a_line_crosses_its_limit_on_the_day_it_must():
+    line = 10 + 0.5 * np.arange(120.0)
+    median, lower, upper = forecast_many(line[None, :], 60).crossing(80)
+    assert median[0] == pytest.approx(21, abs=1)
+    assert lower[0] <= median[0] <= upper[0]
+
+
+def test_crossings_of_noisy_lines_are_near_the_truth():
+    rng = np.random.default_rng(3)
+    values = 20 + 0.1 * np.arange(365) + rng.normal(0, 0.5, (60, 365))
+    limit = 20 + 0.1 * (364 + 100)
+    median, lower, upper = forecast_many(values, 180).crossing(limit)
+    assert np.abs(median - 100).mean() < 8
+    assert ((lower <= 100) & (upper >= 100)).mean() >= 0.75
+
+
+def test_the_chance_of_reaching_rises_with_time_and_falls_with_the_limit():
+    rng = np.random.default_rng(9)
+    batch = forecast_many(np.cumsum(rng.normal(0.2, 1, (5, 200)), axis=1), 60)
+    near, far = (batch.chance(batch.mean[:, 0] + gap) for gap in (3.0, 30.0))
+    assert (np.diff(near, axis=1) >= 0).all()
+    assert (near >= far).all()
+    assert ((near >= 0) & (near <= 1)).all()
+
+
+def test_a_limit_that_is_never_reached_is_infinite():
+    batch = forecast_many(np.arange(60.0)[None, :], 10)
+    for steps in batch.crossing(np.inf):
+        assert np.isinf(steps).all()
+
+
+def test_a_season_is_repeated():
+    hours = np.arange(336)
+    day = np.sin(2 * np.pi * hours / 24) * 10 + 50
+    rng = np.random.default_rng(4)
+    batch = forecast_many((day + rng.normal(0, 0.5, 336))[None, :], 48, season=24)
+    truth = np.sin(2 * np.pi * np.arange(336, 384) / 24) * 10 + 50
+    assert np.abs(batch.mean[0] - truth).mean() < 0.6
+
+
+def test_a_single_spike_does_not_move_the_forecast():
+    values = 50 + 0.05 * np.arange(200.0) + np.random.default_rng(5).normal(0, 0.1, 200)
+    spiked = values.copy()
+    spiked[150] += 40
+    assert np.abs(forecast_many(spiked[None], 60).mean - forecast_many(values[None], 60).mean).max() < 1.0
+
+
+@pytest.mark.parametrize("season", [1, 7])
+@pytest.mark.parametrize("kind", ["walk", "noise", "trend"])
+def test_intervals_cover_what_they_say_on_made_up_noise(kind, season):
+    rng = np.random.default_rng(6)
+    shock = rng.normal(size=(200, 210))
+    made = {
+        "walk": np.cumsum(shock, axis=1),
+        "noise": 50 + shock,
+        "trend": 0.2 * np.arange(210) + 2 * shock,
+    }[kind]
+    batch = forecast_many(made[:, :180], 30, season=season)
+    # Straight lines under white noise are kinder than what the intervals were trained for: they may cover more.
+    for level, least, most in ((80, 0.71, 0.96), (95, 0.90, 1.0)):
+        inside = (made[:, 180:] >= batch.lower[level]) & (made[:, 180:] <= batch.upper[level])
+        assert least <= inside.mean() <= most
+
+
+def test_smoothing_is_that_of_statsmodels():
+    from statsmodels.tsa.holtwinters import SimpleExpSmoothing
+
+    y = np.random.default_rng(7).normal(size=150).cumsum()
+    fit = SimpleExpSmoothing(y, initialization_method="known", initial_level=y[0]).fit(
+        smoothing_level=0.3, optimized=False
+    )
+    assert members.smoothed(y[None, ::-1].copy(), 0.3)[0] == pytest.approx(fit.forecast(1)[0], abs=1e-9)
+
+
+def test_lines_are_those_of_least_squares():
+    y = np.random.default_rng(8).normal(size=80).cumsum()
+    level, slope = members.Sums.of(y[None, ::-1].copy()).line(np.array([40]))
+    expected = np.polyfit(np.arange(-39, 1), y[-40:], 1)
+    assert slope[0] == pytest.approx(expected[0], rel=1e-9)
+    assert level[0] == pytest.approx(expected[1], rel=1e-9)
+
+
+def test_one_series_has_dates_a_record_and_a_sentence():
+    found = forecast(disk(), limit=0.75)
+    assert isinstance(found, Forecast)
+    assert found.mean.index[0] == pd.Timestamp("2027-01-01", tz="UTC")
+    assert len(found.mean) == 180
+    crossing = found.crossing(0.75)
+    assert abs(crossing.median - pd.Timestamp("2027-03-27", tz="UTC")) < pd.Timedelta("10D")
+    assert crossing.lower <= crossing.median
+    assert str(found).startswith("disk_used_ratio reaches 75 % on 2027-0")
+    assert "80 % interval" in str(found)
+    assert found.unit == "ratio"
+    assert found.n == 365
+    assert found.coverage == 1
+    assert found.backtest.origins == 8
+    assert 0 < found.backtest.error < found.backtest.naive_error
+    assert list(found.to_frame().columns) == ["mean", "lower_80", "upper_80", "lower_95", "upper_95"]
+    assert found.upper[95].max() <= 1
+
+
+def test_a_limit_already_reached_is_said():
+    found = forecast(disk(), limit=0.5)
+    assert str(found) == "disk_used_ratio is at or above 50 % already"
+    assert found.crossing(0.5).upper == found.mean.index[0]
+
+
+def test_sentences_for_what_is_not_reached():
+    flat = forecast(disk(slope=0.0), limit=0.99)
+    assert "does not reach 99 %" in str(flat) or "is not expected to reach 99 %" in str(flat)
+    assert flat.crossing(0.99).median is None
+    assert "is expected at" in str(forecast(disk()))
+
+
+def test_missing_days_are_gaps_not_a_shorter_history():
+    whole = disk()
+    holes = whole.drop(whole.index[50:80])
+    found = forecast(holes, horizon="30D")
+    assert found.n == 335
+    assert found.coverage == pytest.approx(335 / 365)
+
+
+def test_hourly_and_weekly_are_recognised():
+    hours = pd.date_range("2026-01-01", periods=336, freq="h", tz="UTC")
+    load = pd.Series(50 + 10 * np.sin(2 * np.pi * np.arange(336) / 24), hours)
+    found = forecast(load, horizon="48h")
+    assert found.mean.iloc[6] == pytest.approx(load.iloc[6], abs=0.5)
+    weeks = pd.date_range("2024-01-01", periods=104, freq="7D", tz="UTC")
+    assert len(forecast(pd.Series(np.arange(104.0), weeks), horizon="91D").mean) == 13
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pd.Series([], dtype=float, index=pd.DatetimeIndex([], tz="UTC")),
+        pd.Series(np.nan, days(30)),
+        pd.Series(1.0, pd.date_range("2026-01-01", periods=30, freq="D")),
+        pd.Series(1.0, days(30)[::-1]),
+        pd.Series(1.0, days(30).repeat(2)),
+        pd.Series(["a"] * 30, days(30)),
+        pd.Series([1.0] * 29 + [np.inf], days(30)),
+        pd.Series(1.0, range(30)),
+        pd.Series(1.0, days(20).append(pd.date_range("2026-02-01 00:00:07", periods=10, freq="h", tz="UTC"))),
+    ],
+    ids=["empty", "all NaN", "naive", "unsorted", "duplicate", "object", "infinite", "no times", "mixed frequency"],
+)
+def test_what_cannot_be_forecast_has_a_name(series):
+    with pytest.raises(BadSeries):
+        forecast(series)
+
+
+def test_too_little_is_refused_with_numbers():
+    with pytest.raises(NotEnoughData) as short:
+        forecast(disk(13))
+    assert (short.value.n, short.value.needed) == (13, 14)
+    gappy = disk(100)
+    gappy.iloc[5:70] = np.nan
+    with pytest.raises(NotEnoughData) as gaps:
+        forecast(gappy)
+    assert gaps.value.needed == 50
+
+
+@pytest.mark.parametrize("options", [{"horizon": "soon"}, {"horizon": "1h"}, {"horizon": "99999D"}, {"levels": (50,)}])
+def test_parameters_that_cannot_be(options):
+    with pytest.raises(ParameterError):
+        forecast(disk(60), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"horizon": 0}, {"season": 0}, {"levels": ()}, {"lower_bound": 3, "upper_bound": 2}, {"lower_bound": [1, 2, 3]}],
+)
+def test_batch_parameters_that_cannot_be(options):
+    with pytest.raises(ParameterError):
+        forecast_many(np.ones((2, 30)), options.pop("horizon", 5), **options)
+
+
+@pytest.mark.parametrize("values", [np.ones(5), np.ones((2, 0)), [["a", "b"]], [[1.0, np.inf]]])
+def test_batch_values_that_cannot_be(values):
+    with pytest.raises(BadSeries):
+        forecast_many(values, 5)
+
+
+def test_an_empty_batch_is_empty():
+    assert forecast_many(np.ones((0, 30)), 5).mean.shape == (0, 5)
+
+
+floats = st.floats(-1e12, 1e12, allow_subnormal=False) | st.just(np.nan)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(1, 60)), elements=floats),
+    st.integers(1, 40),
+    st.sampled_from([1, 7, 24]),
+)
+def test_any_table_of_numbers_gives_finite_ordered_paths(values, horizon, season):
+    batch = forecast_many(values, horizon, season=season, lower_bound=-1e12, upper_bound=1e12)
+    some = np.isfinite(values).any(axis=1)
+    assert np.isfinite(batch.mean[some]).all()
+    assert np.isnan(batch.mean[~some]).all()
+    for level in (80, 95):
+        assert (batch.lower[level][some] <= batch.mean[some]).all()
+        assert (batch.mean[some] <= batch.upper[level][some]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(floats | st.just(np.inf), min_size=0, max_size=40), st.sampled_from(["D", "h", "7D"]), st.booleans())
+def test_any_series_gives_a_forecast_or_a_named_error(values, freq, aware):
+    index = pd.date_range("2026-01-01", periods=len(values), freq=freq, tz="UTC" if aware else None)
+    try:
+        found = forecast(pd.Series(values, index, dtype=float), horizon="28D")
+    except HealthkitError:
+        return
+    assert np.isfinite(found.mean).all()
+    assert str(found)
