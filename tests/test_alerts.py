@@ -204,6 +204,21 @@ def test_a_round_fires_once_repeats_after_a_day_and_resolves(home):
         assert [row["status"] for row in state.records("alerts", name="Load")] == ["resolved", "firing"]
 
 
+def test_a_clock_that_is_set_back_three_days_neither_floods_nor_stalls(home):
+    def look(when, load):
+        measure(home, when, load1={"": load})
+        return [n.status for n in rounds.look(home, CONFIG, ["webhook"], now=when).notifications]
+
+    early = NOW - timedelta(days=3)
+    assert look(NOW, 5.0) == ["firing"]
+    assert look(early, 5.0) == ["firing"]  # told once more, as the interval cannot be counted
+    assert look(early + 5 * MINUTE, 5.0) == []
+    assert look(early + 10 * MINUTE, 1.0) == ["resolved"]
+    assert look(early + 15 * MINUTE, 1.0) == []
+    found = story(SCORE, *scores((0, 90), (-3000, 70), (-2990, 70)))[0]
+    assert found[-1] == "firing"
+
+
 def test_alertmanager_is_reminded_on_every_round_and_nothing_piles_up(home):
     """It keeps no alerts over a restart; a webhook or a mailbox does."""
     for minutes in (0, 5, 10):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -182,3 +184,11 @@ def test_messages_fill_in_names_and_nothing_else():
     said = rule.say({"x": 2.50001, "task_name": "a{{ x }}\n\x1b[31m", "name": "no"})
     assert said == "Full: 2.5 2.5 unknown a{{ x }}  [31m"
     assert rule.say({"x": float("inf")}).startswith("Full: ∞")
+
+
+def test_the_rule_of_the_documentation_is_one():
+    text = (Path(__file__).parents[1] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    (rule,) = parse_rules(text.split("```yaml\n")[1].split("```")[0])
+    assert rule.conditions()["condition"].names == ("disk_used_ratio", "days_until_full")
+    said = rule.say({"disk_used_ratio": 0.91, "days_until_full": 5.0, "device": "/var"})
+    assert said == "/var is 0.91 full, 5 days left"

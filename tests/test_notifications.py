@@ -265,6 +265,31 @@ def test_debian_s_alertmanager_receives_one_firing_and_one_resolved(tmp_path):
                 process.wait(10)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("call", ["fsync", "/rename.*", "unlink"])
+def test_a_kill_at_any_moment_leaves_a_notification_whole_or_not_there(tmp_path, call):
+    with hook() as server:
+        configure(tmp_path, f"alerting: {{webhook: '{server.url}'}}\n")
+        kept, code, n = set(), 1, 0
+        while code and n < 40:
+            n += 1
+            trace = ["strace", "-f", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={n}"]
+            command = [*trace, sys.executable, "-P", "-m", "healthkit", "alert", "send", "--message", f"m{n}"]
+            code = subprocess.run([*command, "--home", str(tmp_path)], capture_output=True, check=False).returncode
+            files = list((tmp_path / "notifications" / "webhook").glob("*.json"))
+            assert len(waiting(tmp_path)) == len(files)  # each can be read
+            kept |= {outcome.notification.message for outcome in waiting(tmp_path)}
+        assert n > 1
+        assert code == 0
+        for path in (tmp_path / "notifications" / "webhook").glob(".*.tmp"):
+            os.utime(path, (0, 0))  # an hour later
+        assert healthkit(tmp_path, "alert", "check").returncode == 0
+        assert waiting(tmp_path) == []
+        assert kept | {f"m{n}"} <= {body["message"] for _, _, body in server.got}
+        assert not list((tmp_path / "notifications").rglob("*.tmp"))
+
+
 def wait_for(condition, seconds=40):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

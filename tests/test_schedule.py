@@ -22,6 +22,7 @@ from healthkit.findings import Severity
 from healthkit.schedule import installing, runs, tasks
 from healthkit.schedule.calendars import Calendar
 from healthkit.schedule.crontabs import crontab, crontab_path
+from healthkit.schedule.crontabs import line as cron_line
 from healthkit.schedule.places import MARKER, Place
 from healthkit.schedule.tasks import TASKS, Task
 from healthkit.schedule.units import units, units_folder
@@ -210,8 +211,9 @@ def test_a_file_of_somebody_else_is_not_replaced(tmp_path):
     assert crontab_path(tmp_path).read_text() == "0 0 * * * root mine\n"
 
 
-def test_the_check_of_tasks_reads_what_was_installed(tmp_path):
-    installing.install("cron", Place(tmp_path / "home"), Config(), root=tmp_path)
+@pytest.mark.parametrize("kind", ["cron", "systemd"])
+def test_the_check_of_tasks_reads_what_was_installed(tmp_path, kind):
+    installing.install(kind, Place(tmp_path / "home"), Config(), root=tmp_path)
     found = check(tmp_path / "home", config=Config(), names=["tasks"], root=str(tmp_path))
     assert {finding.subject for finding in found} == {task.name for task in tasks.ready()}
 
@@ -337,6 +339,24 @@ def test_a_failed_task_raises_the_alert_and_the_next_good_run_ends_it(tmp_path):
     assert status()[0] == "resolved"
 
 
+def test_a_task_in_cron_s_shell_is_not_the_service(tmp_path):
+    """D37: `pgrep -f project-health` counts cron's shell and the script in it, so a dead service looks alive."""
+    from healthkit.collectors.program import Program, count
+
+    home = tmp_path / "project-health"
+    line = cron_line(Place(home).command("task", "daily-performance-monitoring", "--home", str(home)))
+    seen = []
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f"{line}; true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as job:
+        while job.poll() is None:
+            readings = count([Program("service", "project-health")], own=os.getpid())
+            seen += [r.value for r in readings if r.metric == "program_running_count"]
+            time.sleep(0.05)
+    assert len(seen) > 3
+    assert set(seen) == {0}
+
+
 def test_tasks_that_run_all_the_time_record_changes_only(tmp_path):
     often = a_task(often=True, calendar=Calendar(every=5))
     for _ in range(3):
@@ -357,7 +377,7 @@ def test_reports_go_to_the_configured_recipients(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("cron") or os.geteuid() != 0, reason="needs Debian's cron, and root to run it")
 def test_debian_s_cron_runs_an_installed_schedule(tmp_path):
-    """D41, D37: with cron's own PATH, cwd and environment, from a file in cron.d, and a home with a blank and a percent sign."""
+    """D41: with cron's own PATH, cwd and environment, from a file in cron.d, and a home with a blank and a percent sign."""
     home = tmp_path / "my 100% home"
     every_minute = Task("daily-expiry", "a test", Calendar(every=1), ("store", "expire"))
     installed = crontab([every_minute], Place(home), user="root", mailto="root")

@@ -49,9 +49,10 @@ def read_alerts(state: State, host: str, *, now: datetime) -> dict[str, tuple[in
     """
     found: dict[str, tuple[int, Alert]] = {}
     for row in state.records("alerts", since=now - MEMORY, host=host):
-        detail = row["detail"]
-        if row["name"] and row["name"] not in found and isinstance(detail, dict) and detail.get("rule"):
-            found[row["name"]] = (row["id"], _decode(row, detail))
+        key, name, detail = row["id"], row["name"], row["detail"]
+        # The newest is the one written last; its time may be the earlier one, where a clock was set back.
+        if name and key > found.get(name, (-1,))[0] and isinstance(detail, dict) and detail.get("rule"):
+            found[name] = (key, _decode(row, detail))
     return found
 
 

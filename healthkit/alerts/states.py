@@ -93,15 +93,18 @@ def advance(rule: Rule, before: Alert | None, names: Names, *, host: str, now: d
 
 def is_due(rule: Rule, alert: Alert, now: datetime) -> bool:
     """Whether somebody should be told, or told again, that it fires."""
-    return alert.active and (alert.told is None or now - alert.told >= timedelta(seconds=rule.repeat))
+    told = alert.told
+    # Told in the future: the clock was set back, and the interval cannot be counted.
+    return alert.active and (told is None or told > now or now - told >= timedelta(seconds=rule.repeat))
 
 
 def _count(alert: Alert, *, turning: bool, measured: datetime, now: datetime) -> Alert:
     """For how long and how many measurements the change holds."""
     if not turning:
         return replace(alert, turning=None, runs=0)
-    fresh = alert.measured is None or measured > alert.measured
-    return replace(alert, turning=alert.turning or now, runs=alert.runs + 1 if fresh or not alert.runs else alert.runs)
+    fresh = measured != alert.measured  # not "later": the clock may have been set back
+    since = min(alert.turning or now, now)
+    return replace(alert, turning=since, runs=alert.runs + 1 if fresh or not alert.runs else alert.runs)
 
 
 def _is_ready(rule: Rule, alert: Alert, before: Alert | None, measured: datetime, now: datetime) -> bool:

@@ -16,9 +16,9 @@ from healthkit.schedule.calendars import Calendar
 
 Cadence = Literal["weekly", "monthly", "quarterly"]
 RAN = frozenset({0, 1, 2, 3})
-"""A check that ran, whatever it found: the score's alert tells, not the task's."""
+"""A check or a review that ran, whatever it found: other alerts tell of that."""
 DID = frozenset({0, 1})
-"""A procedure that did its work, perhaps with a warning."""
+"""A procedure that did its work, perhaps with a warning; critical or unknown means that it did not."""
 MADE = frozenset({0, 75})
 """A report that was made; its mail may wait."""
 
@@ -73,7 +73,7 @@ TASKS: tuple[Task, ...] = (
     Task("weekly-system-review", "the weekly report", Calendar(2, 0, weekday=0), ("report", "weekly"), MADE,
          recipients="weekly"),
     Task("weekly-security-review", "what changed in security since last week", Calendar(2, 30, weekday=0),
-         ("run", "security_review"), DID),
+         ("run", "security_review"), RAN),
     Task("weekly-backup-test", "restore the newest backup and count", Calendar(3, 0, weekday=0),
          ("run", "restore_test"), DID, 6 * _HOURS),
     Task("weekly-performance-analysis", "performance, and days until the disks are full", Calendar(3, 30, weekday=0),
@@ -81,9 +81,9 @@ TASKS: tuple[Task, ...] = (
     Task("weekly-database-maintenance", "look after the databases", Calendar(4, 0, weekday=0),
          ("run", "database_maintenance", "--apply"), DID, 2 * _HOURS),
     Task("monthly-optimization-review", "what could run better", Calendar(1, 0, day=1),
-         ("run", "optimization_review"), DID),
-    Task("monthly-capacity-planning", "when does what run out", Calendar(1, 0, day=2), ("run", "capacity_plan"), DID),
-    Task("monthly-security-audit", "the whole of security", Calendar(1, 0, day=3), ("run", "security_audit"), DID),
+         ("run", "optimization_review"), RAN),
+    Task("monthly-capacity-planning", "when does what run out", Calendar(1, 0, day=2), ("run", "capacity_plan"), RAN),
+    Task("monthly-security-audit", "the whole of security", Calendar(1, 0, day=3), ("run", "security_audit"), RAN),
     Task("monthly-report", "the monthly report", Calendar(2, 0, day=4), ("report", "monthly"), MADE,
          recipients="monthly"),
     Task("monthly-dr-test", "restore the service from its backup, somewhere else", Calendar(1, 0, day=5, months=(2, 3, 5, 6, 8, 9, 11, 12)),
