@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from healthkit.errors import StoreError
 from healthkit.files import sync_folder
 from healthkit.manifests import Backup, backup_folders, read_manifest
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from healthkit.config import Keep

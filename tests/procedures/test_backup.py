@@ -236,7 +236,7 @@ def test_no_room_is_told_before_anything_is_written(host):
         f_bavail, f_frsize = 10, 4096
 
     original = os.statvfs
-    os.statvfs = lambda path: Full
+    os.statvfs = lambda _: Full
     try:
         run = host.run("backup")
     finally:

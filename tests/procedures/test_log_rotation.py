@@ -45,9 +45,7 @@ class World:
         options = {"force": "yes"} if force else {}
         settings = Config(host="web-1", logs=Logs(directories=(str(self.logs),), **config))
         more = {"run": run} if run else {}
-        return hk.run(
-            "log_rotation", self.home, config=settings, dry_run=not apply, now=now, options=options, **more
-        )
+        return hk.run("log_rotation", self.home, config=settings, dry_run=not apply, now=now, options=options, **more)
 
     def next_second(self):
         """logrotate stamps archives with whole seconds."""

@@ -176,7 +176,7 @@ def test_a_full_workspace_says_nothing_of_the_backup(host):
         f_bavail, f_frsize = 1, 1
 
     original = os.statvfs
-    os.statvfs = lambda path: Full
+    os.statvfs = lambda _: Full
     try:
         run = host.run("restore_test")
     finally:

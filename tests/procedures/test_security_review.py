@@ -29,9 +29,7 @@ def review(host):
     config = Config(host="web-1", application=Application(directory=str(app), config=str(host.etc)))
 
     def review(weeks=0):
-        return host.run(
-            "security_review", after=weeks * WEEK, config=config, root=str(host.top / "root"), run=absent
-        )
+        return host.run("security_review", after=weeks * WEEK, config=config, root=str(host.top / "root"), run=absent)
 
     review.app = app
     return review
