@@ -135,8 +135,9 @@ def _forecast(series: Histories, limit: Array, *, horizon: int, factor: float, r
         lower[level][known], upper[level][known] = (np.where(beyond, np.nan, end) for end in ends)
     until = np.stack([np.asarray(part, dtype=np.float64) for part in batch.crossing(limit[known])])
     if factor > 1:
-        until[1] = np.minimum(until[1], _first(upper[80][known], limit[known]))
-        until[2] = np.maximum(until[2], _first(lower[80][known], limit[known]))
+        middle = np.where(np.isfinite(until[0]), until[0], reach[known])
+        until[1] = np.minimum(np.maximum(middle - factor * (middle - until[1]), 1), _first(upper[80][known], limit[known]))
+        until[2] = middle + factor * (until[2] - middle)
     days[:, known] = np.where(until <= reach[known], until, np.inf)
     return _Batch(mean, lower, upper, days, batch.method)
 

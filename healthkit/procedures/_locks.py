@@ -71,12 +71,13 @@ def _held(fd: int, what: str) -> Iterator[int]:
 def orderly_end() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into `SystemExit`, so that what a run has begun is undone and recorded.
 
-    Only in the main thread: elsewhere Python has no say in signals.
+    Only in the main thread: elsewhere Python has no say in signals. What is ignored (nohup) stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _stop) for number in heard}
     try:
         yield
     finally:

@@ -7,13 +7,18 @@ a name, not even in the hour that summer time repeats.
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from healthkit.checks._context import printable
 from healthkit.procedures._copies import walk
+
+if TYPE_CHECKING:
+    from healthkit.config import Logs
 
 DATEFORMAT = "-%Y%m%d-%s"
 """Of logrotate's `dateformat`."""
@@ -71,6 +76,28 @@ class Inventory:
         return sum(log.allocated for log in (*self.live.values(), *self.archives.values(), *self.others))
 
 
+@dataclass
+class World:
+    """All folders at one moment."""
+
+    folders: list[Inventory] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, config: Logs) -> World:
+        """The configured folders that are there, as they are now."""
+        return cls([look(Path(name)) for name in config.directories if Path(name).is_dir()])
+
+    @property
+    def live(self) -> dict[Path, LogFile]:
+        """Logs that can be rotated."""
+        return {path: log for folder in self.folders for path, log in folder.live.items()}
+
+    @property
+    def archives(self) -> dict[Path, LogFile]:
+        """Archives that earlier rotations of ours made."""
+        return {path: log for folder in self.folders for path, log in folder.archives.items()}
+
+
 def look(folder: Path) -> Inventory:
     """Everything below a folder; nothing is opened, no link is followed."""
     found, closed = Inventory(folder), list[str]()
@@ -96,9 +123,9 @@ def look(folder: Path) -> Inventory:
     return found
 
 
-def _unfit(path: Path, status: object) -> str:
+def _unfit(path: Path, status: os.stat_result) -> str:
     """Why a log is not rotated; empty if it can be."""
-    size, blocks, links = status.st_size, status.st_blocks, status.st_nlink  # type: ignore[attr-defined]
+    size, blocks, links = status.st_size, status.st_blocks, status.st_nlink
     if not _WRITABLE.match(str(path)):
         return "its name cannot be written into logrotate's configuration"
     if size >= _GIANT and blocks * 512 < size / 2:

@@ -29,12 +29,13 @@ from healthkit.manifests import (
     digest,
     encode_manifest,
 )
-from healthkit.procedures._copies import copy_tree, require_room, sync_tree, walk
+from healthkit.procedures._copies import copy_tree, require_room, sync_tree
 from healthkit.procedures._databases import copy_database, database_bytes
 from healthkit.procedures._locks import alone_in
 from healthkit.procedures._restic import Repository
 from healthkit.procedures._retention import PARTIAL, expired, remove, shelf, sweep
 from healthkit.procedures._runs import Action, Outcome
+from healthkit.procedures._sources import Sources, bytes_of
 from healthkit.quantities import quantity
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 ACTS = True
 
-OWN = "_healthkit"
-"""healthkit's own database and configuration, beside those of the application."""
 _MARGIN = 16 * 2**20
 _LOOK = "See why, then run it again: healthkit run backup --apply. Until then there is no backup of it."
 
@@ -78,6 +77,7 @@ class _Making:
         self._final = self._directory / scene.now.strftime(STAMP)
         self._partial = self._directory / f".{self._final.name}{PARTIAL}"
         self._began = time.monotonic()
+        self._sources = Sources(scene.home, scene.config)
         self._files: list[BackedFile] = []
         self._databases: list[BackedDatabase] = []
         self._links: list[BackedLink] = []
@@ -85,8 +85,7 @@ class _Making:
 
     def room(self) -> Outcome:
         """Whether it fits, with a margin: a full disk would stop more than the backup."""
-        sources = [*self._sources().values(), *self._trees().values()]
-        size = sum(_bytes_of(path) for path in sources)
+        size = self._sources.bytes()
         needed = size + size // 10 + _MARGIN
         free = require_room(self._directory, needed)
         message = f"{quantity(size, 'bytes')} to copy; {quantity(free, 'bytes')} are free"
@@ -113,7 +112,7 @@ class _Making:
     def databases(self) -> Outcome:
         """Every database by SQLite's own backup: a copied file lacks what is still in the WAL."""
         found: list[Finding] = []
-        for name, source in self._sources().items():
+        for name, source in self._sources.databases().items():
             inside = f"databases/{name}.db"
             if "/" in name or name.startswith("."):
                 found.append(self._fault(name, "this cannot be the name of a file: choose another in healthkit.yaml"))
@@ -129,11 +128,11 @@ class _Making:
             found += [self._fault(name, f"{source} {fault}") for fault in faults]
         rows = {database.name: sum(database.tables.values()) for database in self._databases}
         seconds = {database.name: database.seconds for database in self._databases}
-        message = f"{len(rows)} of {len(self._sources())} databases, {sum(rows.values())} rows"
+        message = f"{len(rows)} of {len(self._sources.databases())} databases, {sum(rows.values())} rows"
         return Outcome(message, {"rows": rows, "seconds": seconds}, tuple(found))
 
     def plan_databases(self) -> Outcome:
-        sources = self._sources()
+        sources = self._sources.databases()
         sizes = {name: database_bytes(path) for name, path in sources.items()}
         missing = [
             self._scene.finding(Severity.CRITICAL, name, f"{path} is missing", hint=_LOOK)
@@ -144,10 +143,10 @@ class _Making:
 
     def configuration(self) -> Outcome:
         """The application's files, and healthkit's own beside them."""
-        return self._take(self._configurations())
+        return self._take(self._sources.configurations())
 
     def plan_configuration(self) -> Outcome:
-        return self._plan_trees(self._configurations())
+        return self._plan_trees(self._sources.configurations())
 
     def metrics(self) -> Outcome:
         """The samples: no compaction moves them meanwhile; the collector goes on, and a torn last line is dropped."""
@@ -219,21 +218,6 @@ class _Making:
         where = self._config.restic.repository if self._config.restic else ""
         return Outcome(f"would copy it to {where} by restic")
 
-    def _sources(self) -> dict[str, Path]:
-        asked = {database.name: Path(database.path) for database in self._scene.config.databases}
-        own = self._scene.home / "health.db"
-        return asked | ({OWN: own} if own.exists() else {})
-
-    def _configurations(self) -> dict[str, Path]:
-        """By the place in the backup."""
-        application = self._scene.config.application
-        trees = {"config": Path(application.config)} if application else {}
-        own = self._scene.home / "config"
-        return trees | ({f"config/{OWN}": own} if own.is_dir() else {})
-
-    def _trees(self) -> dict[str, Path]:
-        return self._configurations() | ({"metrics": self._scene.home / "metrics"} if self._config.metrics else {})
-
     def _take(self, trees: dict[str, Path]) -> Outcome:
         found, count, size = [], 0, 0
         for name, source in trees.items():
@@ -252,7 +236,7 @@ class _Making:
         return Outcome(f"{count} files, {quantity(size, 'bytes')}", {"files": count, "bytes": size}, tuple(found))
 
     def _plan_trees(self, trees: dict[str, Path]) -> Outcome:
-        sizes = {str(source): _bytes_of(source) for source in trees.values() if source.is_dir()}
+        sizes = {str(source): bytes_of(source) for source in trees.values() if source.is_dir()}
         return Outcome(f"would copy {', '.join(sizes) or 'nothing'}", {"bytes": sizes})
 
     def _keep_database(self, source: Path, backed: BackedDatabase) -> None:
@@ -277,12 +261,6 @@ class _Making:
 
     def _expired(self) -> list[Backup]:
         return expired(shelf(self._directory), self._config.keep, self._scene.config.host)
-
-
-def _bytes_of(path: Path) -> int:
-    if path.is_file():
-        return database_bytes(path)
-    return sum(status.st_size for _, status in walk(path, [])) if path.is_dir() else 0
 
 
 def _lead(directory: Path, name: str) -> None:

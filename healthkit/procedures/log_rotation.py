@@ -10,7 +10,6 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ from healthkit.checks._context import printable
 from healthkit.errors import ProcedureError
 from healthkit.files import write_atomically
 from healthkit.findings import Finding, Severity
-from healthkit.procedures._log_files import Inventory, LogFile, count_lines, look
+from healthkit.procedures._log_files import Inventory, LogFile, World, count_lines
+from healthkit.procedures._log_proofs import expired, lost_archives, lost_lines, too_large
 from healthkit.procedures._logrotate import rotate, stanzas
 from healthkit.procedures._runs import Action, Outcome
 from healthkit.procedures._writers import family, name_of, writers
@@ -35,7 +35,6 @@ OPTIONS = {"force": "`yes` rotates now; without it each log is rotated once a da
 
 _PATIENCE = 5.0
 """Seconds that writers get to open their logs anew."""
-_DAY = 86400.0
 
 
 def steps(scene: Scene) -> Iterator[Action]:
@@ -53,21 +52,6 @@ def steps(scene: Scene) -> Iterator[Action]:
     yield Action("metrics", rotation.measure, rotation.plan_measure)
 
 
-@dataclass
-class _World:
-    """All folders at one moment."""
-
-    folders: list[Inventory] = field(default_factory=list)
-
-    @property
-    def live(self) -> dict[Path, LogFile]:
-        return {path: log for folder in self.folders for path, log in folder.live.items()}
-
-    @property
-    def archives(self) -> dict[Path, LogFile]:
-        return {path: log for folder in self.folders for path, log in folder.archives.items()}
-
-
 class _Rotation:
     """A rotation under way."""
 
@@ -75,7 +59,7 @@ class _Rotation:
         self._scene = scene
         self._config = config
         self._proc = Path(scene.root) / "proc"
-        self._before = _World()
+        self._before = World()
         self._lines: dict[Path, int | None] = {}
         self._held: dict[Path, str] = {}
         self._rotated: dict[Path, LogFile] = {}
@@ -89,7 +73,7 @@ class _Rotation:
             for name in self._config.directories
             if not Path(name).is_dir()
         ]
-        self._before = _look(self._config)
+        self._before = World.of(self._config)
         for folder in self._before.folders:
             if folder.odd:
                 first = next(iter(folder.odd.items()))
@@ -130,7 +114,7 @@ class _Rotation:
         folder = self._scene.home / "logrotate"
         folder.mkdir(parents=True, exist_ok=True)
         said = self._call(folder / "logrotate.conf", folder / "status", dry=False)
-        after = {log.inode: log for log in _look(self._config).archives.values()}
+        after = {log.inode: log for log in World.of(self._config).archives.values()}
         self._rotated = {path: after[log.inode] for path, log in self._before.live.items() if log.inode in after}
         names = {str(path): log.path.name for path, log in self._rotated.items()}
         message = f"{len(names)} of {len(self._before.live)} logs were rotated"
@@ -193,7 +177,11 @@ class _Rotation:
     def verify(self) -> Outcome:
         """Every line and every archive of before is still there; nobody writes to what was rotated."""
         found = [*self._stragglers()]
-        faults = [*self._lost_lines(), *self._lost_archives()]
+        after = World.of(self._config)
+        faults = [
+            *lost_lines(self._before, after, self._rotated, self._lines),
+            *lost_archives(self._before, after, self._lines),
+        ]
         lines = sum(self._lines[path] or 0 for path in self._rotated)
         uncounted = sum(self._lines[path] is None for path in self._rotated)
         message = f"{len(self._rotated)} logs rotated, {lines} lines in them, all there"
@@ -228,75 +216,35 @@ class _Rotation:
             message = f"{', '.join(who)} still writes to {name} and has not opened its log anew"
             yield self._scene.finding(Severity.WARNING, "writers", message, hint=_REOPEN, writers=late)
 
-    def _lost_lines(self) -> Iterator[str]:
-        after = _look(self._config)
-        for path, log in self._before.live.items():
-            now = self._rotated.get(path) or after.live.get(path)
-            if now is None or now.inode != log.inode:
-                yield f"{path}: what it held ({self._lines[path]} lines) is gone"
-                continue
-            lines = count_lines(log, now.path, limit=log.bytes) if path in self._rotated else self._lines[path]
-            if now.bytes < log.bytes or lines != self._lines[path]:
-                yield f"{now.path} has {lines} lines where {path} had {self._lines[path]}"
-            if path in self._rotated and path not in after.live:
-                yield f"{path} was not made again"
-
-    def _lost_archives(self) -> Iterator[str]:
-        after = _look(self._config).archives
-        for path, log in self._before.archives.items():
-            now, packed = after.get(path), after.get(path.with_name(f"{path.name}.gz"))
-            if now is not None:
-                whole = now.inode == log.inode and now.bytes >= log.bytes
-                if not whole:
-                    yield f"{path} was overwritten"
-            elif packed is None or path.with_name(f"{path.name}.gz") in self._before.archives:
-                yield f"{path} is gone"
-            elif (lines := count_lines(log, packed.path)) != self._lines[path]:
-                yield f"{packed.path} has {lines} lines where {path.name} had {self._lines[path]}"
-
     def retention(self) -> Outcome:
         """Remove what is too old or too much, if it is still what we looked at."""
-        gone: list[str] = []
-        found: list[Finding] = []
-        for log, reason in self._expired(found):
+        gone, found = [], self._oversize()
+        for log, reason in expired(World.of(self._config), self._config, self._scene.now.timestamp()):
             if log.path.lstat().st_ino == log.inode[1]:
                 log.path.unlink()
                 gone.append(f"{printable(log.path)}: {reason}")
-        return Outcome(f"{len(gone)} archives removed", {"removed": gone}, tuple(found))
+        return Outcome(f"{len(gone)} archives removed", {"removed": gone}, found)
 
     def plan_retention(self) -> Outcome:
-        found: list[Finding] = []
-        going = [f"{printable(log.path)}: {reason}" for log, reason in self._expired(found)]
-        return Outcome(f"would remove {len(going)} archives", {"would_remove": going}, tuple(found))
+        going = expired(World.of(self._config), self._config, self._scene.now.timestamp())
+        would = [f"{printable(log.path)}: {reason}" for log, reason in going]
+        return Outcome(f"would remove {len(would)} archives", {"would_remove": would}, self._oversize())
 
-    def _expired(self, found: list[Finding]) -> list[tuple[LogFile, str]]:
-        now, going = self._scene.now.timestamp(), []
-        for folder in _look(self._config).folders:
-            oldest = sorted(folder.archives.values(), key=lambda log: (log.stamp, log.path.name))
-            removable = [log for log in oldest if now - log.stamp > _DAY]
-            total = folder.allocated
-            for log in removable:
-                if now - log.stamp > float(self._config.keep):
-                    going.append((log, f"older than {quantity(float(self._config.keep), 'seconds')}"))
-                elif total > self._config.max_total:
-                    going.append((log, f"{folder.folder} is larger than {quantity(self._config.max_total, 'bytes')}"))
-                else:
-                    continue
-                total -= log.allocated
-            if total > self._config.max_total:
-                message = f"{quantity(total, 'bytes')} remain; the limit is {quantity(self._config.max_total, 'bytes')}"
-                hint = (
-                    "See what writes so much. Live logs, archives of the last day and those of others are not removed."
-                )
-                subject = f"{folder.folder}: size"
-                found.append(
-                    self._scene.finding(Severity.WARNING, subject, message, value=float(total), unit="bytes", hint=hint)
-                )
-        return going
+    def _oversize(self) -> tuple[Finding, ...]:
+        """Folders that are too large even without every archive that may go."""
+        found = []
+        for folder, total in too_large(World.of(self._config), self._config, self._scene.now.timestamp()):
+            message = f"{quantity(total, 'bytes')} remain; the limit is {quantity(self._config.max_total, 'bytes')}"
+            hint = "See what writes so much. Live logs, archives of the last day and those of others are not removed."
+            subject = f"{folder}: size"
+            found.append(
+                self._scene.finding(Severity.WARNING, subject, message, value=float(total), unit="bytes", hint=hint)
+            )
+        return tuple(found)
 
     def measure(self) -> Outcome:
         """Sizes and counts of every folder, into the store."""
-        readings = [*_readings(_look(self._config).folders, len(self._rotated))]
+        readings = [*_readings(World.of(self._config).folders, len(self._rotated))]
         with Journal(self._scene.home, self._scene.config.host) as journal:
             written = journal.append(int(self._scene.now.timestamp() * 1000), readings)
         return Outcome(f"{written} samples written", {f"{r.metric}{{{r.device}}}": r.value for r in readings})
@@ -308,10 +256,6 @@ class _Rotation:
 _REOPEN = (
     "Say under `logs: reopen` how to tell it; a writer that cannot reopen its log must be restarted after a rotation."
 )
-
-
-def _look(config: Logs) -> _World:
-    return _World([look(Path(name)) for name in config.directories if Path(name).is_dir()])
 
 
 def _readings(folders: Iterable[Inventory], rotated: int) -> Iterator[Reading]:

@@ -65,7 +65,7 @@ def line(command: Sequence[str]) -> str:
         ParameterError: It has a line break in it.
 
     >>> print(line(["/opt/my env/bin/python", "-c", "100%"]))
-    '/opt/my env/bin/python' -c '100\%'
+    '/opt/my env/bin/python' -c 100\%
     """
     text = shlex.join(command)
     if "\n" in text or "\r" in text or "\\%" in text:
