@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
 from itertools import chain
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,9 +123,7 @@ def read_raw(
         conditions.append(ds.field("ts") >= _scalar(start))
     if end is not None:
         conditions.append(ds.field("ts") < _scalar(end))
-    condition = conditions.pop() if conditions else None
-    for other in conditions:
-        condition &= other
+    condition = reduce(and_, conditions) if conditions else None
     return to_frame(scan(place, [part.path for part in parts], SCHEMA, condition, hosts=hosts))
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import Any
+from functools import reduce
+from operator import and_
 
 import numpy as np
 import pandas as pd
@@ -53,10 +54,17 @@ def read_rollup(
     Raises:
         StoreError: Names the file that is damaged.
     """
-    condition: Any = (ds.field("date") >= pa.scalar(first)) & (ds.field("date") <= pa.scalar(last))
-    for column, names in (("host", hosts), ("metric", metrics)):
-        if names is not None:
-            condition &= ds.field(column).isin(pa.array(sorted(names), pa.string()))
+    conditions = []
+    if first > date.min:
+        conditions.append(ds.field("date") >= pa.scalar(first))
+    if last < date.max:
+        conditions.append(ds.field("date") <= pa.scalar(last))
+    conditions.extend(
+        ds.field(column).isin(pa.array(sorted(names), pa.string()))
+        for column, names in (("host", hosts), ("metric", metrics))
+        if names is not None
+    )
+    condition = reduce(and_, conditions) if conditions else None
     paths = [part.path for part in daily_files(place, first=first, last=last, hosts=hosts)]
     return to_rollup(scan(place, paths, SCHEMA, condition, hosts=hosts))
 
