@@ -61,6 +61,10 @@ class Place:
         selector = pafs.FileSelector(f"{self.root}/{folder}", allow_not_found=True)
         return sorted(self.filesystem.get_file_info(selector), key=lambda info: str(info.base_name))
 
+    def has(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return bool(self.filesystem.get_file_info(path).type == pafs.FileType.File)
+
 
 @dataclass(frozen=True, slots=True)
 class PartFile:
