@@ -1,6 +1,7 @@
 """The store in a bucket, against a real S3 server on loopback (moto's); skipped where moto is not installed."""
 
 import importlib.util
+import json
 import socket
 import subprocess
 import sys
@@ -131,3 +132,17 @@ def test_a_server_that_is_not_there_is_an_error(bucket, server):
         away = bucket.replace(server, f"127.0.0.1:{closed.getsockname()[1]}")
         with pytest.raises(StoreError, match="fleet/metrics"):
             store.load(away)
+
+
+def test_commands_that_need_samples_only_take_the_url(bucket):
+    store.write_samples(bucket, fleet(days=1))
+    command = [sys.executable, "-m", "healthkit", "store"]
+    done = subprocess.run([*command, "info", "--home", bucket, "-f", "json"], capture_output=True, check=True)
+    assert json.loads(done.stdout) == store.info(bucket).as_dict() | {
+        "hosts": ["a", "b c/%2F"],
+        "metrics": ["load1", "oom_kills_total"],
+    }
+    assert subprocess.run([*command, "verify", "--home", bucket], capture_output=True, check=False).returncode == 0
+    refused = subprocess.run([*command, "compact", "--home", bucket], capture_output=True, text=True, check=False)
+    assert refused.returncode == 64
+    assert "a bucket holds samples only" in refused.stderr
