@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
-from healthkit.errors import ConfigError
+from healthkit.errors import ConfigError, ParameterError
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -294,9 +294,23 @@ def home(directory: str | os.PathLike[str] | None = None) -> Path:
 
     That is `/var/lib/project-health` for root and the XDG data directory for others.
     Source: https://specifications.freedesktop.org/basedir-spec/
+
+    Raises:
+        ParameterError: It is the URL of a bucket, which has no room for a database: see `store_home`.
     """
-    if directory or os.environ.get("HEALTHKIT_HOME"):
-        return Path(directory or os.environ["HEALTHKIT_HOME"]).expanduser().absolute()
+    place = store_home(directory)
+    if isinstance(place, str):
+        raise ParameterError(f"{place}: a bucket holds samples only; name a directory here")
+    return place
+
+
+def store_home(directory: str | os.PathLike[str] | None = None) -> Path | str:
+    """Where samples are: as `home`, or a bucket (`s3://bucket/prefix`), whose URL stays as it is."""
+    named = os.fspath(directory or os.environ.get("HEALTHKIT_HOME") or "")
+    if "://" in named:
+        return named
+    if named:
+        return Path(named).expanduser().absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/project-health")
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"

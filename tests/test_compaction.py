@@ -1,8 +1,10 @@
 """Compaction under faults: killed at every fsync, rename and unlink, and at random moments; nothing lost, nothing doubled."""
 
 import multiprocessing
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -299,26 +301,34 @@ with Journal(home, "a") as journal:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["healthkit.store.compaction"])
     random_ = random.Random(0)
-    acknowledged = -1
+    acknowledged, rounds, stopped = -1, 0, 0
     for _ in range(50):
-        command = [sys.executable, "-c", script, str(tmp_path), str(acknowledged + 1)]
-        collector = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-S", "-c", script, str(tmp_path), str(acknowledged + 1)]
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        collector = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        first = collector.stdout.readline()
         compaction = processes.Process(target=store.compact, args=(tmp_path,), kwargs={"before": date(2027, 1, 1)})
         compaction.start()
-        time.sleep(random_.uniform(0.05, 0.6))
-        compaction.kill()
-        collector.kill()
-        out, _ = collector.communicate()
+        time.sleep(random_.uniform(0.0, 0.15))
+        doomed = [compaction, collector]
+        random_.shuffle(doomed)
+        for process in doomed:
+            process.kill()
+        out = first + collector.communicate()[0]
         compaction.join()
+        stopped += compaction.exitcode == -signal.SIGKILL
         complete = out[: out.rfind("\n") + 1].split()
-        acknowledged = int(complete[-1]) if complete else acknowledged
+        rounds += int(complete[-1]) > acknowledged
+        acknowledged = int(complete[-1])
         read = stored(tmp_path)
         for n in range(acknowledged + 1):
             assert read[ms(DAY) + n * 60_000, "a", "load1", ""] == n
             assert read[ms(DAY) + n * 60_000, "a", "load5", ""] == -n
     store.compact(tmp_path, before=date(2027, 1, 1))
     assert store.verify(tmp_path).worst in {Severity.OK, Severity.INFO}
-    assert acknowledged > 50
+    assert rounds == 50  # each of them saw the collector at work
+    assert stopped > 10  # compactions that were killed before they were done
+    assert acknowledged > 1000
 
 
 # ---------------------------------------------------------------------------------------------------------------- parts

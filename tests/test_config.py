@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthkit.config import Config, Duration, Size, config_path, home, load_config, parse_config, read_secret
-from healthkit.errors import ConfigError
+from healthkit.config import (
+    Config,
+    Duration,
+    Size,
+    config_path,
+    home,
+    load_config,
+    parse_config,
+    read_secret,
+    store_home,
+)
+from healthkit.errors import ConfigError, ParameterError
 
 
 @pytest.mark.parametrize(
@@ -89,6 +99,16 @@ def test_home_is_argument_then_environment(tmp_path, monkeypatch):
     assert home(tmp_path / "argument") == tmp_path / "argument"
     monkeypatch.delenv("HEALTHKIT_HOME")
     assert home().name == "project-health"
+
+
+def test_a_bucket_is_a_home_of_samples_only(tmp_path, monkeypatch):
+    url = "s3://bucket/prefix?region=eu-central-1"
+    assert store_home(url) == url
+    assert store_home(tmp_path) == tmp_path
+    monkeypatch.setenv("HEALTHKIT_HOME", url)
+    assert store_home() == url
+    with pytest.raises(ParameterError, match="s3://bucket/prefix"):
+        home()
 
 
 def test_a_secret_that_others_can_read_is_refused(tmp_path):

@@ -262,6 +262,24 @@ def test_writing_a_day_late_mends_the_first_rate_of_the_next(tmp_path):
 
 
 # --------------------------------------------------------------------------------------------------------------- rollup
+def test_statistics_are_the_same_however_the_samples_came(tmp_path):
+    rng = np.random.default_rng(3)
+    hours = [
+        series(rng.integers(0, 9, 240).cumsum(), host=host, metric=metric, every="1h")
+        for host in ("a", "b")
+        for metric in ("load1", "oom_kills_total")
+    ]
+    samples = pd.concat(hours, ignore_index=True)
+    store.write_samples(tmp_path / "once", samples)
+    for _, day in sorted(samples.groupby(samples["ts"].dt.day), reverse=True):
+        store.write_samples(tmp_path / "daily", day)
+    store.write_samples(tmp_path / "mixed", samples[samples["host"] == "a"].iloc[50:60])
+    store.write_samples(tmp_path / "mixed", samples)
+    for home in ("daily", "mixed"):
+        pd.testing.assert_frame_equal(store.load_rollup(tmp_path / home), store.load_rollup(tmp_path / "once"))
+        assert plain(store.load(tmp_path / home, rates=False)) == plain(samples)
+
+
 def test_rollup_is_numpys(tmp_path):
     rng = np.random.default_rng(1)
     parts = [series(rng.normal(size=n), device=str(n)) for n in (1, 2, 3, 20, 21, 22, 999, 1440)]

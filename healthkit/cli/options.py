@@ -26,6 +26,19 @@ def home(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def store_home(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--home` of commands that need samples only: a `Path`, or the URL of a bucket."""
+
+    def resolve(_: click.Context, __: click.Parameter, value: str | None) -> Path | str:
+        from healthkit import config
+
+        return config.store_home(value)
+
+    return click.option(
+        "--home", metavar="DIR|URL", callback=resolve, help="Directory or bucket of samples [default: $HEALTHKIT_HOME]."
+    )(function)
+
+
 def format_(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--format table|json`, handed on as `format_`."""
     return click.option(

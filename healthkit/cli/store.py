@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -19,13 +18,13 @@ def command() -> None:
 
 
 @command.command("info")
-@options.home
+@options.store_home
 @options.format_
-def info(*, home: Path, format_: str) -> None:
+def info(*, home: Path | str, format_: str) -> None:
     """What is stored, since when, and how large it is."""
     from healthkit import store
 
-    data = asdict(store.info(home))
+    data = store.info(home).as_dict()
     if format_ == "json":
         output.write_json(data)
     else:
@@ -42,9 +41,9 @@ def compact(*, home: Path) -> None:
 
 
 @command.command("verify")
-@options.home
+@options.store_home
 @options.format_
-def verify(*, home: Path, format_: str) -> int:
+def verify(*, home: Path | str, format_: str) -> int:
     """Read everything: exit 0 if it is sound, 1 if something is damaged."""
     from healthkit import store
     from healthkit.findings import Severity

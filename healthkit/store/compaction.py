@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from healthkit.errors import StoreError
-from healthkit.store.files import locked, sync_folder
+from healthkit.store.files import locked, replacing, sync_folder
 from healthkit.store.journal import parse_path
 from healthkit.store.journal_tables import JournalTable, read_journal
 from healthkit.store.layout import DAMAGED, Home, Place, journals
@@ -73,8 +73,10 @@ def compact(home: Home, *, before: date | None = None, host: str | None = None) 
 def _compact(place: Place, path: Path) -> JournalTable:
     table = read_journal(path)
     host, _ = parse_path(path)
-    days = merge_samples(place, host, table.samples, table.quality)
-    refresh_rollup(place, host, days)
+    with replacing(place) as files:
+        days = merge_samples(files, host, table.samples, table.quality)
+    with replacing(place) as files:
+        refresh_rollup(files, host, days)
     try:
         _remove(table)
     except OSError as error:

@@ -17,37 +17,82 @@ from healthkit.errors import StoreError
 from healthkit.store.layout import TEMPORARY, Place, stray_files
 
 
-def replace_file(place: Place, path: str, write: Callable[[Any], None]) -> None:
-    """Put at *path* what *write* writes to the binary stream it is given; a reader sees the old or the new whole.
+class Replacements:
+    """Files that are written one after the other and put in their places together: see `replacing`."""
 
-    In a bucket an object appears when it is complete: a put is atomic.
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._written: list[Path] = []
+
+    def write(self, path: str, write: Callable[[Any], None]) -> None:
+        """Put at *path* what *write* writes to the binary stream it is given.
+
+        Raises:
+            StoreError: The disk is full, read-only or broken, or the bucket is out of reach.
+        """
+        with _named(path):
+            if self.place.directory is None:
+                with self.place.filesystem.open_output_stream(path) as stream:
+                    write(stream)
+                return
+            target = Path(path)
+            make_folder(target.parent)
+            self._written.append(target)
+            with _temporary(target).open("wb") as stream:
+                write(stream)
+
+    def put(self) -> None:
+        """Make every file durable, then visible, then its name durable.
+
+        Raises:
+            StoreError: The disk is broken.
+        """
+        folders = {target.parent: None for target in self._written}
+        for target in self._written:
+            with _named(str(target)):
+                _sync(_temporary(target), os.O_RDONLY)
+        while self._written:
+            target = self._written[-1]
+            with _named(str(target)):
+                _temporary(target).replace(target)
+            self._written.pop()
+        for folder in folders:
+            with _named(str(folder)):
+                sync_folder(folder)
+
+    def drop(self) -> None:
+        """Forget what is not in its place."""
+        for target in self._written:
+            _temporary(target).unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(place: Place) -> Iterator[Replacements]:
+    """Write files that appear at the end of the block, each of them old or new as a whole; none does if one cannot be written.
+
+    One fsync a file and one a folder. In a bucket an object appears when it is complete: a put is atomic.
 
     Raises:
         StoreError: The disk is full, read-only or broken, or the bucket is out of reach.
     """
+    files = Replacements(place)
     try:
-        if place.directory is None:
-            with place.filesystem.open_output_stream(path) as stream:
-                write(stream)
-        else:
-            _replace_local(Path(path), write)
+        yield files
+        files.put()
+    finally:
+        files.drop()
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error}") from error
 
 
-def _replace_local(path: Path, write: Callable[[Any], None]) -> None:
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}{TEMPORARY}")
-    try:
-        with temporary.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}{TEMPORARY}")
 
 
 def remove_file(place: Place, path: str) -> None:
@@ -61,6 +106,8 @@ def remove_file(place: Place, path: str) -> None:
 
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents, and make sure that a crash does not take them away."""
+    if folder.is_dir():
+        return
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for created in missing:
@@ -69,7 +116,11 @@ def make_folder(folder: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Wait until names created, changed or removed in the folder are on disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    fd = os.open(path, flags)
     try:
         os.fsync(fd)
     finally:

@@ -57,9 +57,27 @@ class Place:
         return cls(filesystem, f"{root.rstrip('/')}/metrics", None)
 
     def listing(self, folder: str) -> list[Any]:
-        """`pyarrow.fs.FileInfo` of what is in a folder below the root, by name; empty where there is no folder."""
+        """`pyarrow.fs.FileInfo` of what is in a folder below the root, by name; empty where there is no folder.
+
+        Raises:
+            StoreError: The bucket does not exist or is out of reach: not the same as empty.
+        """
         selector = pafs.FileSelector(f"{self.root}/{folder}", allow_not_found=True)
-        return sorted(self.filesystem.get_file_info(selector), key=lambda info: str(info.base_name))
+        try:
+            found = self.filesystem.get_file_info(selector)
+            bucket = self.root.partition("/")[0]
+            if not found and self.directory is None and not self._exists(bucket):
+                raise StoreError(f"{bucket}: there is no such bucket")
+        except OSError as error:
+            raise StoreError(f"{self.root}/{folder}: cannot be listed: {error}") from error
+        return sorted(found, key=lambda info: str(info.base_name))
+
+    def _exists(self, path: str) -> bool:
+        return bool(self.filesystem.get_file_info(path).type != pafs.FileType.NotFound)
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return bool(self.filesystem.get_file_info(path).type == pafs.FileType.File)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 import healthkit
 from healthkit.errors import StoreError
 from healthkit.schema import SCHEMA_VERSION
-from healthkit.store.files import replace_file
 from healthkit.store.seals import MAGIC, SealedStream, footer_size, unseal, unsealed_version
 from healthkit.store.tables import NAMES
 
 if TYPE_CHECKING:
+    from healthkit.store.files import Replacements
     from healthkit.store.layout import Place
 
 KEY = b"healthkit"
@@ -50,7 +50,7 @@ class LaterSchemaError(StoreError):
 
 
 def write_parquet(
-    place: Place,
+    files: Replacements,
     path: str,
     groups: Iterable[pa.Table],
     *,
@@ -61,7 +61,7 @@ def write_parquet(
     """Write tables as the row groups of one file, at once or not at all.
 
     Args:
-        place: The home.
+        files: Where it is put when all are written.
         path: The file.
         groups: Tables of one schema, written as they come.
         schema: Of all of them.
@@ -71,7 +71,7 @@ def write_parquet(
     Raises:
         StoreError: It cannot be written.
     """
-    replace_file(place, path, lambda stream: _write(stream, groups, schema, encodings, facts))
+    files.write(path, lambda stream: _write(stream, groups, schema, encodings, facts))
 
 
 def _write(

@@ -15,16 +15,16 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from healthkit.store.files import locked, remove_file
+from healthkit.store.files import locked, remove_file, replacing
 from healthkit.store.layout import MANY_HOSTS, SUFFIX, Home, Place, daily_files, raw_files
 from healthkit.store.parquet_files import read_facts
 from healthkit.store.raw import Quality, read_quality, read_raw, write_raw
 from healthkit.store.rollup_files import merge_rows, read_parts, replace_rollup
-from healthkit.store.tables import union
+from healthkit.store.tables import to_table, union
 from healthkit.store.verification import hosts_of
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
     from healthkit.store.layout import PartFile
 
@@ -82,9 +82,9 @@ def _merge_raw(place: Place, parts: list[PartFile]) -> None:
         for host in hosts_of(place, part):
             holders.setdefault(host, []).append(part)
 
-    def hosts() -> Iterator[pd.DataFrame]:
-        for host, files in sorted(holders.items()):
-            yield union([read_raw(place, files, hosts=[host])])
+    def hosts() -> Iterator[pa.Table]:
+        for host, holding in sorted(holders.items()):
+            yield to_table(union([read_raw(place, holding, hosts=[host])]))
 
     seen = [read_quality(place, part.path) for part in parts]
     quality = Quality(
@@ -94,13 +94,15 @@ def _merge_raw(place: Place, parts: list[PartFile]) -> None:
         damaged=sum(one.damaged for one in seen),
     )
     path = _part_path(parts)
-    write_raw(place, path, hosts(), quality)
+    with replacing(place) as files:
+        write_raw(files, path, hosts(), quality)
     _remove(place, parts, path)
 
 
 def _merge_daily(place: Place, parts: list[PartFile]) -> None:
     path = _part_path(parts)
-    replace_rollup(place, path, merge_rows([read_parts(place, parts)]))
+    with replacing(place) as files:
+        replace_rollup(files, path, merge_rows([read_parts(place, parts)]))
     _remove(place, parts, path)
 
 

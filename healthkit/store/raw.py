@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
 from itertools import chain
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +20,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from healthkit.store.parquet_files import read_facts, scan, write_parquet
-from healthkit.store.tables import SCHEMA, to_frame, to_table
+from healthkit.store.tables import SCHEMA, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from healthkit.store.files import Replacements
     from healthkit.store.layout import PartFile, Place
 
 _ZSTD = pa.Codec("zstd", 3)
@@ -54,13 +57,13 @@ class Quality:
         )
 
 
-def write_raw(place: Place, path: str, hosts: Iterable[pd.DataFrame], quality: Quality) -> None:
+def write_raw(files: Replacements, path: str, hosts: Iterable[pa.Table], quality: Quality) -> None:
     """Write samples as the file *path*, at once or not at all.
 
     Args:
-        place: The home.
+        files: Where it is put when all are written.
         path: The file.
-        hosts: The samples of each host (dtypes of the store, in order), by name; at least one.
+        hosts: The samples of each host (as `to_table` makes them, in order), by name; at least one.
         quality: What is known about them.
 
     Raises:
@@ -74,9 +77,9 @@ def write_raw(place: Place, path: str, hosts: Iterable[pd.DataFrame], quality: Q
     def groups() -> Iterator[pa.Table]:
         for samples in chain([first], rest):
             facts["rows"] += len(samples)
-            yield to_table(samples)
+            yield samples
 
-    write_parquet(place, path, groups(), schema=SCHEMA, encodings=encodings, facts=facts)
+    write_parquet(files, path, groups(), schema=SCHEMA, encodings=encodings, facts=facts)
 
 
 def smaller_encoding(values: np.ndarray) -> str:
@@ -121,9 +124,7 @@ def read_raw(
         conditions.append(ds.field("ts") >= _scalar(start))
     if end is not None:
         conditions.append(ds.field("ts") < _scalar(end))
-    condition = conditions.pop() if conditions else None
-    for other in conditions:
-        condition &= other
+    condition = reduce(and_, conditions) if conditions else None
     return to_frame(scan(place, [part.path for part in parts], SCHEMA, condition, hosts=hosts))
 
 

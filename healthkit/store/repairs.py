@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.errors import StoreError
 from healthkit.findings import Finding, Findings, Severity
-from healthkit.store.files import locked, sync_folder
+from healthkit.store.files import locked, replacing, sync_folder
 from healthkit.store.layout import DAMAGED, Home, Place, daily_files, raw_files
 from healthkit.store.verification import missing_rollups, raw_problem, rollup_problem
 from healthkit.store.writing import refresh_rollup
@@ -65,5 +65,6 @@ def _set_aside(part: PartFile, severity: Severity, consequence: str) -> Finding:
 
 def _rebuilt(place: Place) -> Iterator[Finding]:
     for host, days in sorted(missing_rollups(place, raw_files(place), daily_files(place)).items()):
-        refresh_rollup(place, host, days)
+        with replacing(place) as files:
+            refresh_rollup(files, host, days)
         yield Finding("store", Severity.INFO, host, f"{host}: {len(days)} days rolled up again", value=len(days))

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import Any
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,9 @@ from healthkit.store.layout import PartFile, Place, daily_files, daily_path
 from healthkit.store.parquet_files import scan, write_parquet
 from healthkit.store.rollup import QUANTILES, ROLLUP_COLUMNS, as_rows, bounded, single
 from healthkit.store.tables import NAMES, milliseconds, to_categorical, to_dictionary
+
+if TYPE_CHECKING:
+    from healthkit.store.files import Replacements
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _INNER = tuple(f"p{round(100 * share):02d}" for share in QUANTILES[1:-1])
@@ -53,10 +58,17 @@ def read_rollup(
     Raises:
         StoreError: Names the file that is damaged.
     """
-    condition: Any = (ds.field("date") >= pa.scalar(first)) & (ds.field("date") <= pa.scalar(last))
-    for column, names in (("host", hosts), ("metric", metrics)):
-        if names is not None:
-            condition &= ds.field(column).isin(pa.array(sorted(names), pa.string()))
+    conditions = []
+    if first > date.min:
+        conditions.append(ds.field("date") >= pa.scalar(first))
+    if last < date.max:
+        conditions.append(ds.field("date") <= pa.scalar(last))
+    conditions.extend(
+        ds.field(column).isin(pa.array(sorted(names), pa.string()))
+        for column, names in (("host", hosts), ("metric", metrics))
+        if names is not None
+    )
+    condition = reduce(and_, conditions) if conditions else None
     paths = [part.path for part in daily_files(place, first=first, last=last, hosts=hosts)]
     return to_rollup(scan(place, paths, SCHEMA, condition, hosts=hosts))
 
@@ -70,28 +82,28 @@ def read_parts(place: Place, parts: Sequence[PartFile]) -> pd.DataFrame:
     return to_rollup(scan(place, [part.path for part in parts], SCHEMA))
 
 
-def write_rollup(place: Place, host: str, rows: pd.DataFrame, *, simulated: bool = False) -> None:
+def write_rollup(files: Replacements, host: str, rows: pd.DataFrame, *, simulated: bool = False) -> None:
     """Merge rows of one host into the files of their months.
 
     Raises:
         StoreError: A file is damaged, or cannot be written.
     """
+    place = files.place
     months = rows["date"].dt.tz_localize(None).dt.to_period("M")
     for month in sorted(months.unique()):
         path = daily_path(place, host, month.start_time.date())
-        known = [part.path for part in daily_files(place, first=month.start_time.date(), last=month.end_time.date())]
-        old = [to_rollup(scan(place, [path], SCHEMA))] if path in known else []
-        replace_rollup(place, path, merge_rows([*old, rows[months == month]]), simulated=simulated)
+        old = [to_rollup(scan(place, [path], SCHEMA))] if place.has(path) else []
+        replace_rollup(files, path, merge_rows([*old, rows[months == month]]), simulated=simulated)
 
 
-def replace_rollup(place: Place, path: str, rows: pd.DataFrame, *, simulated: bool = False) -> None:
+def replace_rollup(files: Replacements, path: str, rows: pd.DataFrame, *, simulated: bool = False) -> None:
     """Write rows as the file *path*, at once or not at all.
 
     Raises:
         StoreError: It cannot be written.
     """
     facts = {"rows": len(rows), "simulated": simulated}
-    write_parquet(place, path, [_to_table(rows)], schema=SCHEMA, encodings=_ENCODINGS, facts=facts)
+    write_parquet(files, path, [_to_table(rows)], schema=SCHEMA, encodings=_ENCODINGS, facts=facts)
 
 
 def merge_rows(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healthkit.store.files import locked, remove_file
+from healthkit.store.files import Replacements, locked, remove_file, replacing
 from healthkit.store.layout import Home, Place, daily_files, raw_files, raw_path
 from healthkit.store.loading import roll_up_days
-from healthkit.store.parquet_files import read_facts
-from healthkit.store.raw import Quality, read_quality, read_raw, write_raw
+from healthkit.store.parquet_files import read_facts, scan
+from healthkit.store.rates import rates
+from healthkit.store.raw import Quality, read_quality, write_raw
+from healthkit.store.rollup import roll_up
 from healthkit.store.rollup_files import merge_rows, write_rollup
-from healthkit.store.tables import milliseconds, tidy, union
+from healthkit.store.tables import SCHEMA, milliseconds, tidy, to_frame, to_table, union
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,14 +37,40 @@ def write_samples(home: Home, samples: pd.DataFrame, *, simulated: bool = False)
         StoreError: The store cannot be written, or a file that the samples belong to is damaged.
     """
     place = Place.open(home)
-    frame = tidy(samples)
+    quality = Quality(simulated=simulated)
+    frames = {str(host): rows for host, rows in tidy(samples).groupby("host", observed=True, sort=True)}
     with locked(place):
-        for host, rows in frame.groupby("host", observed=True, sort=True):
-            days = merge_samples(place, str(host), rows, Quality(simulated=simulated))
-            refresh_rollup(place, str(host), days, simulated=simulated)
+        rollups, stale = [], []
+        with replacing(place) as files:
+            for host, rows in frames.items():
+                days = _days(rows)
+                if _is_news(place, host, days):
+                    rollups.append((host, roll_up(rows.reset_index(drop=True), rates(rows))))
+                else:
+                    stale.append((host, days))
+                merge_samples(files, host, rows, quality)
+        with replacing(place) as files:
+            for host, rows in rollups:
+                write_rollup(files, host, rows, simulated=simulated)
+            for host, days in stale:
+                refresh_rollup(files, host, days, simulated=simulated)
 
 
-def merge_samples(place: Place, host: str, samples: pd.DataFrame, quality: Quality) -> list[date]:
+def _days(samples: pd.DataFrame) -> list[date]:
+    """The days of samples, ascending."""
+    return [_date(number) for number in np.unique(milliseconds(samples["ts"]) // _DAY_MS)]
+
+
+def _date(number: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=int(number))
+
+
+def _is_news(place: Place, host: str, days: list[date]) -> bool:
+    """Whether the store has no samples of the host that the statistics of these days could depend on, nor they on these."""
+    return not raw_files(place, first=days[0] - _DAY, last=days[-1] + _DAY, hosts=[host])
+
+
+def merge_samples(files: Replacements, host: str, samples: pd.DataFrame, quality: Quality) -> list[date]:
     """Merge samples of one host into the Parquet files of their days; the lock is held.
 
     Returns:
@@ -51,31 +79,33 @@ def merge_samples(place: Place, host: str, samples: pd.DataFrame, quality: Quali
     Raises:
         StoreError: A file is damaged, or cannot be written.
     """
+    place = files.place
     day = milliseconds(samples["ts"]) // _DAY_MS
-    written = []
-    for number in np.unique(day):
-        when = date(1970, 1, 1) + timedelta(days=int(number))
-        path = raw_path(place, host, when)
-        known = [part for part in raw_files(place, first=when, last=when, hosts=[host]) if part.path == path]
-        before = read_quality(place, path) if known else Quality()
-        new = samples.loc[day == number]
-        rows = union([read_raw(place, known), new]) if known else new
-        write_raw(place, path, [rows], before | quality)
-        written.append(when)
-    return written
+    order = np.argsort(day, kind="stable")
+    table = to_table(samples.take(order))
+    numbers, starts, counts = np.unique(day[order], return_index=True, return_counts=True)
+    days = [_date(number) for number in numbers]
+    for when, start, count in zip(days, starts.tolist(), counts.tolist(), strict=True):
+        path, new, before = raw_path(place, host, when), table.slice(start, count), Quality()
+        if place.has(path):
+            before = read_quality(place, path)
+            new = to_table(union([to_frame(scan(place, [path], SCHEMA)), to_frame(new)]))
+        write_raw(files, path, [new], before | quality)
+    return days
 
 
-def refresh_rollup(place: Place, host: str, days: list[date], *, simulated: bool = False) -> None:
+def refresh_rollup(files: Replacements, host: str, days: list[date], *, simulated: bool = False) -> None:
     """Roll up days of a host again, and the days after them, whose first rates need the last sample before midnight.
 
     Raises:
         StoreError: A file is damaged, or cannot be written.
     """
+    place = files.place
     after = {day + _DAY for day in days} - set(days)
     stale = sorted([*days, *(day for day in after if raw_files(place, first=day, last=day, hosts=[host]))])
     rows = merge_rows([roll_up_days(place, first, last, hosts=[host], pending=False) for first, last in _runs(stale)])
     if len(rows):
-        write_rollup(place, host, rows, simulated=simulated)
+        write_rollup(files, host, rows, simulated=simulated)
 
 
 def _runs(days: list[date]) -> list[tuple[date, date]]:
