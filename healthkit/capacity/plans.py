@@ -136,7 +136,9 @@ def _forecast(series: Histories, limit: Array, *, horizon: int, factor: float, r
     until = np.stack([np.asarray(part, dtype=np.float64) for part in batch.crossing(limit[known])])
     if factor > 1:
         middle = np.where(np.isfinite(until[0]), until[0], reach[known])
-        until[1] = np.minimum(np.maximum(middle - factor * (middle - until[1]), 1), _first(upper[80][known], limit[known]))
+        until[1] = np.minimum(
+            np.maximum(middle - factor * (middle - until[1]), 1), _first(upper[80][known], limit[known])
+        )
         until[2] = middle + factor * (until[2] - middle)
     days[:, known] = np.where(until <= reach[known], until, np.inf)
     return _Batch(mean, lower, upper, days, batch.method)
