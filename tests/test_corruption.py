@@ -92,7 +92,7 @@ def test_a_flipped_byte_is_found_or_harmless(home):
 @pytest.mark.slow
 def test_a_flipped_byte_is_found_wherever_it_is(home):
     for seed, path in enumerate(files(home)):
-        assert flip_all(home, path, flips_of(path, 80, 100 + seed)) == []
+        assert flip_all(home, path, flips_of(path, 50, 100 + seed)) == []
 
 
 def test_a_file_that_is_cut_off_or_longer_is_an_error(home):

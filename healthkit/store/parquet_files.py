@@ -175,7 +175,7 @@ def read_groups(place: Place, path: str, schema: pa.Schema) -> Iterator[pa.Table
     """
     with _opened(place, path) as file:
         for table in file.tables(schema.names):
-            yield table.cast(schema)
+            yield _typed(table, schema)
 
 
 def scan(
@@ -210,9 +210,13 @@ def scan(
 def _rows(place: Place, path: str, schema: pa.Schema, condition: Any, hosts: Collection[str] | None) -> pa.Table:
     with _opened(place, path) as file:
         table = pa.concat_tables(
-            [schema.empty_table(), *(part.cast(schema) for part in file.tables(schema.names, hosts))]
+            [schema.empty_table(), *(_typed(part, schema) for part in file.tables(schema.names, hosts))]
         )
         return table if condition is None else table.filter(condition)
+
+
+def _typed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    return table if table.schema.equals(schema) else table.cast(schema)
 
 
 def _first_line(error: Exception) -> str:
