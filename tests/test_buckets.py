@@ -21,7 +21,10 @@ from healthkit.findings import Severity
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(importlib.util.find_spec("moto") is None, reason="moto[server] is not installed"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("moto") is None,
+        reason="does not apply: no S3 server here, moto[server] is not installed",
+    ),
 ]
 
 
