@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pandas as pd
 
 
@@ -89,6 +88,20 @@ class Finding:
             "required": self.required,
             "label": self.label,
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Finding:
+        """The finding that `as_dict` described; keys that it does not know, and those that lack, are left out.
+
+        >>> finding = Finding("swap", Severity.WARNING, "web-1", "swap is 60 % full", value=0.6)
+        >>> Finding.from_dict(finding.as_dict()) == finding
+        True
+        """
+        known = {name: values[name] for name in cls.__slots__ if name in values}
+        at = values.get("ts")
+        return cls(
+            **known | {"severity": Severity(values["severity"]), "ts": datetime.fromisoformat(at) if at else None}
+        )
 
     def __str__(self) -> str:
         return f"{self.severity.glyph} {self.severity.value}: {self.subject}: {self.message}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from healthkit.config import Config
     from healthkit.findings import Findings
     from healthkit.ledger import Ledger
+    from healthkit.logbook import Logbook
     from healthkit.scores import HealthScore
 
 HISTORY = timedelta(days=400)
@@ -161,6 +162,15 @@ class Review:
         except StoreError:
             return None
         return found[0] if found else None
+
+    @cached_property
+    def runs(self) -> Logbook:
+        """Procedures that ran in the period, or soon after it, when its own reviews run: newest first."""
+        from healthkit.logbook import logbook
+
+        return logbook(
+            self.home, since=self.period.start, until=min(self.now, self.period.end + RECENT), hosts=self.hosts
+        )
 
     @cached_property
     def ledger(self) -> Ledger | None:
