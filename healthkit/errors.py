@@ -7,6 +7,7 @@
     ├── BadSeries            the series cannot be analysed: naive times, text, ...
     ├── ProcedureError       a step of a procedure cannot be taken: carries severity and hint
     ├── StoreError           a file of the store is damaged, locked or cannot be written
+    ├── SourceError          what should be imported cannot be read or understood: names file, line and value
     ├── ReportError          a report could not be made: names the failing cell
     └── DeliveryError        mail or alert could not be delivered                exit 75 when queued
 
@@ -73,6 +74,22 @@ class BadSeries(HealthkitError, ValueError):  # noqa: N818
 
 class StoreError(HealthkitError):
     """A file of the store is damaged, locked or cannot be written."""
+
+
+class SourceError(HealthkitError):
+    """What should be imported cannot be read or understood.
+
+    Args:
+        message: What is wrong, with the value.
+        source: File or address.
+        line: 1-based line, if it has lines.
+    """
+
+    def __init__(self, message: str, *, source: str = "", line: int = 0) -> None:
+        self.source = source
+        self.line = line
+        where = f"{source}:{line}: " if line else f"{source}: " if source else ""
+        super().__init__(where + message)
 
 
 class ProcedureError(HealthkitError):

@@ -33,6 +33,7 @@ FLOORS = (
         "forecasts",
         "detections",
         "capacity",
+        "imports",
     },
     {"checks", "ledger"},
     {"procedures", "alerts", "scores"},

@@ -26,7 +26,20 @@ def test_help_of_every_command_is_quick_to_reach():
     done = run("--help")
     after = os.times()
     assert done.returncode == 0
-    for name in ["alert", "check", "collect", "config", "demo", "init", "report", "schedule", "show", "store", "task"]:
+    for name in [
+        "alert",
+        "check",
+        "collect",
+        "config",
+        "demo",
+        "import",
+        "init",
+        "report",
+        "schedule",
+        "show",
+        "store",
+        "task",
+    ]:
         assert f"\n  {name} " in done.stdout
         assert cli.main([name, "--help"]) == 0
     cpu = after.children_user + after.children_system - before.children_user - before.children_system

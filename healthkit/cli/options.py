@@ -11,6 +11,7 @@ from healthkit.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from zoneinfo import ZoneInfo
 
 
 def home(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,3 +82,17 @@ def parse_quantity(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise ParameterError(f"{text!r} is not a quantity: write 0.85, 85%, 200GiB or 5s") from error
+
+
+def parse_timezone(name: str) -> ZoneInfo:
+    """A zone by its name in the time-zone database.
+
+    Raises:
+        ParameterError: There is none of that name.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ParameterError(f"unknown time zone {name!r}: write one such as Europe/Berlin") from error
