@@ -37,6 +37,9 @@ TABLES: dict[str, dict[str, str]] = {
     "notifications": {
         "ts_ms": "INTEGER", "name": "TEXT", "host": "TEXT", "transport": "TEXT", "status": "TEXT", "detail": "TEXT",
     },
+    "events": {
+        "ts_ms": "INTEGER", "host": "TEXT", "kind": "TEXT", "text": "TEXT", "detail": "TEXT",
+    },
     "incidents": {
         "opened_ms": "INTEGER", "closed_ms": "INTEGER", "incident": "TEXT", "host": "TEXT", "severity": "TEXT",
         "title": "TEXT", "detail": "TEXT",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from healthkit.capacity import Capacity
     from healthkit.config import Config
+    from healthkit.events import Event
     from healthkit.findings import Findings
     from healthkit.ledger import Ledger
     from healthkit.logbook import Logbook
@@ -171,6 +172,24 @@ class Review:
         return logbook(
             self.home, since=self.period.start, until=min(self.now, self.period.end + RECENT), hosts=self.hosts
         )
+
+    @cached_property
+    def happened(self) -> tuple[Event, ...] | None:
+        """What happened here as far back as `history` reaches, oldest first; None if the records cannot be read."""
+        from healthkit.errors import StoreError
+        from healthkit.events import events
+
+        try:
+            return events(self.home, start=self.period.end - HISTORY, end=self.until, hosts=self.hosts)
+        except StoreError:
+            return None
+
+    @property
+    def events(self) -> tuple[Event, ...] | None:
+        """What happened in the period (`healthkit annotate`), oldest first; None if the records cannot be read."""
+        if self.happened is None:
+            return None
+        return tuple(event for event in self.happened if event.at >= self.period.start)
 
     @cached_property
     def ledger(self) -> Ledger | None:

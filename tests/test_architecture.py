@@ -23,7 +23,7 @@ FLOORS = (
         "display",
         "bundles",
     },
-    {"store", "records", "spool", "state", "logbook", "demo", "manifests"},
+    {"store", "records", "spool", "state", "events", "logbook", "demo", "manifests"},
     {
         "series",
         "grids",

@@ -130,8 +130,6 @@ def send(*, home: Path, format_: str, message: str, severity: str, name: str, in
 @click.option("--lift", is_flag=True, help="End it now.")
 def silence(*, name: str, home: Path, duration: float | None, start: str | None, reason: str, lift: bool) -> None:
     """Tell nobody of the alert NAME for a while; a pattern such as '*' is a maintenance window."""
-    import getpass
-
     from healthkit.alerts import logs
     from healthkit.errors import ParameterError
     from healthkit.state import State
@@ -144,12 +142,8 @@ def silence(*, name: str, home: Path, duration: float | None, start: str | None,
     if not duration:
         raise ParameterError("--for is needed: for how long, such as 2h")
     _check_rule(home, name)
-    begins = _moment(start) if start else now
-    try:
-        who = getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name
-        who = ""
-    kept = logs.Silence(name, begins, begins + timedelta(seconds=duration), reason, who)
+    begins = options.moment(start) if start else now
+    kept = logs.Silence(name, begins, begins + timedelta(seconds=duration), reason, options.user())
     with State(home) as state:
         logs.add_silence(state, kept)
     click.echo(f"silenced: {kept}", err=True)
@@ -194,16 +188,6 @@ def _check_rule(home: Path, name: str) -> None:
     known = [rule.name for rule in load_rules(home)]
     if not any(fnmatchcase(rule, name) for rule in known):
         raise ParameterError(f"no rule is named {name!r}: there are {', '.join(known)}, or '*' for all")
-
-
-def _moment(text: str) -> datetime:
-    from healthkit.errors import ParameterError
-
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ParameterError(f"{text!r} is not a time: write 2026-11-23T22:00Z") from error
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _say(outcomes: Sequence[Delivered]) -> None:

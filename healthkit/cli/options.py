@@ -11,6 +11,7 @@ from healthkit.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
 
@@ -62,6 +63,31 @@ class DurationType(click.ParamType[float]):
             return Duration.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def moment(text: str) -> datetime:
+    """A time as people write it: ISO 8601, UTC where it names no zone.
+
+    Raises:
+        ParameterError: It is none.
+    """
+    from datetime import UTC, datetime
+
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ParameterError(f"{text!r} is not a time: write 2026-11-23T22:00Z") from error
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def user() -> str:
+    """Who calls; empty for a user id without a name."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
 
 
 def parse_quantity(text: str) -> float:

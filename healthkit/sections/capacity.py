@@ -13,9 +13,12 @@ from healthkit.schema import title
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from healthkit.capacity import Capacity, CapacityRow
+    from healthkit.events import Event
     from healthkit.reviews import Review
 
 CHARTS = 4
@@ -29,7 +32,9 @@ def capacity(review: Review, *, most: int = 15) -> Section:
     near = [row for row in plan.rows if row.state in ("over", "reaches") or (row.days_lower or math.inf) <= soon]
     unknown = [row for row in plan.rows if row.state == "unknown"]
     far = len(plan.rows) - len(near) - len(unknown)
-    charts = tuple(_fan(plan, plan.rows.index(row)) for row in near[:CHARTS] if row.state != "unknown")
+    charts = tuple(
+        _fan(plan, plan.rows.index(row), review.happened or ()) for row in near[:CHARTS] if row.state != "unknown"
+    )
     html, lines = "", []
     if near:
         html += _table(near[:most], plan)
@@ -95,7 +100,7 @@ def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
     ]
 
 
-def _fan(plan: Capacity, index: int) -> Chart:
+def _fan(plan: Capacity, index: int, events: Sequence[Event]) -> Chart:
     row = plan.rows[index]
     past, ahead = plan.history(index).iloc[-PAST_DAYS:], plan.fan(index)
     x, future = _seconds(past.index), _seconds(ahead.index)
@@ -109,7 +114,8 @@ def _fan(plan: Capacity, index: int) -> Chart:
     )
     name = f"fan-{row.host}-{row.metric}-{row.device}".replace(" ", "-")
     heading = f"{row.subject}: {title(row.metric).lower()}" if row.device else row.subject
-    return Chart(name, heading, row.unit, lines, row.sentence, bands, row.limit)
+    marks = tuple(event.mark for event in events if x and event.at.timestamp() >= x[0] and event.host in ("", row.host))
+    return Chart(name, heading, row.unit, lines, row.sentence, bands, row.limit, marks)
 
 
 def _seconds(index: pd.Index[Any]) -> tuple[float, ...]:
