@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from booted_systemd import booted_systemd
 from hypothesis import settings
+
+__all__ = ["booted_systemd"]
 
 # Times vary on a shared machine, and examples that vary from run to run would make CI a lottery.
 settings.register_profile("healthkit", deadline=None, derandomize=True)
