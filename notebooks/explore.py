@@ -1,0 +1,130 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Explore
+# A tour of the workbench: load samples, choose a series, ask it questions. It runs as it is, on a simulated fleet; give
+# it your own home and the same cells answer about your hosts.
+
+# %% tags=["parameters"]
+home = ""  # directory with metrics and configuration; empty: a simulated fleet is made in ./healthkit-explore
+metric = "disk_used_ratio"  # what the middle part asks about
+host = ""  # empty: the host of the simulated fleet whose disk fills
+device = ""  # mount, network card, service ...; empty: the disk that fills
+
+# %%
+import healthkit as hk
+from healthkit import demo, store
+
+place = home or "healthkit-explore"
+home or demo.write_demo(place, hosts=6, days=56, every="30min")
+
+# %% [markdown]
+# ## What is there
+# Days, hosts, samples and bytes on disk.
+
+# %%
+store.info(place)
+
+# %%
+store.metrics(place)
+
+# %% [markdown]
+# ## Load
+# Five columns, for every metric that there is: time, host, metric, device, value. Counters come as rates per second, and
+# what was not measured is absent, not zero.
+
+# %%
+week = hk.load(place, metrics=["cpu_busy_ratio", "network_receive_bytes_total"])
+week.tail()
+
+# %% [markdown]
+# ## The rollup
+# One row for each host, metric and day: count, coverage, minimum, maximum, mean, last, and 21 quantiles. Long histories
+# are read from here; a year of a fleet is a matter of milliseconds.
+
+# %%
+days = hk.load_rollup(place, metrics=[metric])
+fullest = days.loc[days["last"].idxmax()]
+host, device = host or fullest["host"], device or fullest["device"]
+days[days["host"] == host].tail(3)
+
+# %% [markdown]
+# ## One series
+# Regular, in UTC, with NaN where nothing was measured.
+
+# %%
+series = hk.select(days, metric, host=host, device=device)
+series.describe()
+
+# %% [markdown]
+# ## Trend
+# The slope per day with an interval, whether it is more than chance, and steps told from trends.
+
+# %%
+trend = hk.trend(series)
+trend
+
+# %%
+trend.plot();
+
+# %% [markdown]
+# ## Forecast
+# Mean, intervals, the day a limit is reached, and the backtest it rests on. With too short a history it refuses, and says
+# how much it takes.
+
+# %%
+forecast = hk.forecast(series, horizon="90D", limit=0.9)
+forecast
+
+# %%
+forecast.plot();
+
+# %%
+forecast.to_frame().tail(3)
+
+# %% [markdown]
+# ## Percentiles
+# Exact from samples. One that so few values cannot support is refused, not extrapolated.
+
+# %%
+cpu = hk.select(week, "cpu_busy_ratio", host=host, every="30min")
+hk.percentiles(cpu)
+
+# %%
+hk.percentiles(cpu, q=(50, 95), by="weekday")
+
+# %% [markdown]
+# ## Anomalies
+# Ranked, each with what was expected. They are for reading, not for paging.
+
+# %%
+hk.anomalies(cpu)
+
+# %% [markdown]
+# ## Compare hosts
+# The same percentile of every host, from the samples.
+
+# %%
+means = week[week["metric"] == "cpu_busy_ratio"].groupby("host", observed=True)["value"]
+means.describe(percentiles=[0.5, 0.95]).sort_values("95%", ascending=False)
+
+# %% [markdown]
+# ## Findings and score
+# What the checks say of one host, judged by its samples, and what that makes of 100.
+
+# %%
+findings = hk.check(place, host=str(host), now=hk.review(place).until)
+findings.to_frame()[["severity", "subject", "message"]].head(8)
+
+# %%
+hk.health_score(findings)
