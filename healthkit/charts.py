@@ -16,7 +16,9 @@ from healthkit.display import text
 from healthkit.quantities import quantity, when
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
 
 WIDTH, HEIGHT = 1000, 300
 
@@ -155,6 +157,42 @@ class Chart:
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">{"".join(shapes)}</svg>'
             f'<div class="labels" aria-hidden="true">{"".join(labels)}</div></div></figure>'
         )
+
+
+def fan(
+    name: str,
+    title: str,
+    *,
+    unit: str,
+    past: pd.Series[float],
+    mean: pd.Series[float],
+    bands: Mapping[int, tuple[pd.Series[float], pd.Series[float]]],
+    alt: str,
+    limit: float | None = None,
+    marks: tuple[tuple[float, str], ...] = (),
+) -> Chart:
+    """What was measured, where it goes, and how sure that is.
+
+    Args:
+        name: See `Chart`.
+        title: Heading.
+        unit: Of all values.
+        past: Measured, by UTC time; NaN = not measured.
+        mean: Expected, by UTC time.
+        bands: {level in %: lower and upper end}, by the times of *mean*.
+        alt: What it says, in words.
+        limit: Drawn as a line.
+        marks: Events, as in `Chart`.
+    """
+    x, ahead = _seconds(past), _seconds(mean)
+    lines = (Line("measured", x, tuple(map(float, past))), Line("forecast", ahead, tuple(map(float, mean)), "forecast"))
+    wide_first = sorted(bands.items(), reverse=True)
+    drawn = tuple(Band(f"{level} %", ahead, tuple(low), tuple(high), level) for level, (low, high) in wide_first)
+    return Chart(name, title, unit, lines, alt, drawn, limit, marks)
+
+
+def _seconds(series: pd.Series[float]) -> tuple[float, ...]:
+    return tuple(moment.timestamp() for moment in series.index)
 
 
 def sparkline(values: Sequence[float], *, alt: str, bounds: tuple[float, float] | None = None) -> str:

@@ -24,13 +24,14 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 
 def plot(chart: Chart, ax: Axes | None = None) -> Axes:
-    """Draw a chart on *ax*, or on a new figure of its own."""
+    """Draw a chart on *ax*, or on a new figure that pyplot knows, so that a notebook shows it below the cell."""
     import matplotlib.dates as mdates
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
     if ax is None:
-        ax = Figure(figsize=(7.2, 2.7), layout="constrained").add_subplot()
+        from matplotlib import pyplot as plt
+
+        ax = plt.subplots(figsize=(7.2, 2.7), layout="constrained")[1]
     for band in chart.bands:
         times = _days(band.x)
         ax.fill_between(times, band.lower, band.upper, color=ACCENT, alpha=0.13, linewidth=0, label=band.label)

@@ -75,7 +75,7 @@ trend = hk.trend(series)
 trend
 
 # %%
-trend.plot();
+trend.plot()
 
 # %% [markdown]
 # ## Forecast
@@ -87,7 +87,7 @@ forecast = hk.forecast(series, horizon="90D", limit=0.9)
 forecast
 
 # %%
-forecast.plot();
+forecast.plot()
 
 # %%
 forecast.to_frame().tail(3)

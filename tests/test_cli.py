@@ -120,7 +120,7 @@ def test_home_as_an_option_wins(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "said"),
-    [("trend", "rises"), ("percentiles", "p95"), ("forecast", "reaches 80 % on"), ("anomalies", "measured")],
+    [("trend", "rises"), ("percentiles", "p95"), ("forecast", "reaches 80\u00a0% on"), ("anomalies", "measured")],
 )
 def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, what, said):
     from healthkit import demo

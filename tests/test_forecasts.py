@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from matplotlib.figure import Figure
 
+from healthkit.bundles import MEDIA_TYPE
 from healthkit.errors import BadSeries, HealthkitError, NotEnoughData, ParameterError
 from healthkit.forecasts import Forecast, forecast, forecast_many, members
 
@@ -187,7 +191,7 @@ def test_one_series_has_dates_a_record_and_a_sentence():
     crossing = found.crossing(0.75)
     assert abs(crossing.median - pd.Timestamp("2027-03-27", tz="UTC")) < pd.Timedelta("10D")
     assert crossing.lower <= crossing.median
-    assert str(found).startswith("disk_used_ratio reaches 75 % on 2027-0")
+    assert str(found).startswith("Disk used reaches 75\u00a0% on ")
     assert "80 % interval" in str(found)
     assert found.unit == "ratio"
     assert found.n == 365
@@ -200,15 +204,30 @@ def test_one_series_has_dates_a_record_and_a_sentence():
 
 def test_a_limit_already_reached_is_said():
     found = forecast(disk(), limit=0.5)
-    assert str(found) == "disk_used_ratio is at or above 50 % already"
+    assert str(found) == "Disk used is at or above 50\u00a0% already"
     assert found.crossing(0.5).upper == found.mean.index[0]
 
 
 def test_sentences_for_what_is_not_reached():
     flat = forecast(disk(slope=0.0), limit=0.99)
-    assert "does not reach 99 %" in str(flat) or "is not expected to reach 99 %" in str(flat)
+    assert "does not reach 99\u00a0%" in str(flat) or "is not expected to reach 99\u00a0%" in str(flat)
     assert flat.crossing(0.99).median is None
     assert "is expected at" in str(forecast(disk()))
+
+
+def test_a_forecast_shows_itself_as_a_chart_a_table_and_numbers():
+    found = forecast(disk(), limit=0.75)
+    shown = found._repr_mimebundle_()
+    assert shown["text/plain"] == str(found)
+    assert "Error of carrying the last value on" in shown["text/html"]
+    data = json.loads(json.dumps(shown[MEDIA_TYPE], allow_nan=False))["data"]
+    assert data["mean"] == list(found.mean)
+    assert data["crossing"]["median"].startswith(f"{found.crossing(0.75).median:%Y-%m-%d}")
+    chart = found.chart()
+    assert [band.level for band in chart.bands] == [95, 80]
+    assert chart.lines[0].y == tuple(disk())
+    axes = found.plot(Figure().add_subplot())
+    assert len(axes.lines) == 3  # measured, forecast, limit
 
 
 def test_missing_days_are_gaps_not_a_shorter_history():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -25,10 +26,8 @@ def command(*, port: int, no_browser: bool, home: Path) -> None:
     """
     from healthkit.errors import ConfigError
 
-    try:
-        import jupyterlab  # noqa: F401 - only whether it is there: a host that only collects lacks it
-    except ImportError as error:
-        raise ConfigError(f"JupyterLab is not installed ({error}): pip install jupyterlab") from error
+    if find_spec("jupyterlab") is None:  # a host that only collects
+        raise ConfigError("JupyterLab is not installed: pip install jupyterlab")
     _tutorial(home)
     words = [
         f"--ServerApp.root_dir={home}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from healthkit.forecasts.batches import ForecastBatch, forecast_many
-from healthkit.forecasts.series import Backtest, Crossing, Forecast, forecast
+from healthkit.forecasts.results import Backtest, Crossing, Forecast
+from healthkit.forecasts.series import forecast
 
 __all__ = ["Backtest", "Crossing", "Forecast", "ForecastBatch", "forecast", "forecast_many"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from healthkit.errors import NotEnoughData
-from healthkit.forecasts.batches import LEVELS, ForecastBatch, forecast_many
+from healthkit.forecasts.batches import LEVELS, forecast_many
 from healthkit.forecasts.grids import LEAST_VALUES, on_grid, seasonal_steps, steps_ahead
+from healthkit.forecasts.results import Backtest, Forecast
+from healthkit.schema import rate_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,105 +21,6 @@ if TYPE_CHECKING:
 
 LEAST_COVERAGE = 0.5
 """Smaller share of the history measured than this, and nothing is said: the rest would be interpolation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """When a series reaches a level. None = not within the horizon."""
-
-    level: float
-    """The level, in the unit of the series."""
-    median: pd.Timestamp | None
-    """As likely before as after."""
-    lower: pd.Timestamp | None
-    """Earliest end of the 80 % interval."""
-    upper: pd.Timestamp | None
-    """Latest end of the 80 % interval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backtest:
-    """How the same method did on this series, from origins in its past."""
-
-    origins: int
-    """Rolling origins; 0 = the history was too short for any."""
-    error: float
-    """Mean absolute error, in the unit of the series; NaN without origins."""
-    naive_error: float
-    """That of the last value carried forward, from the same origins."""
-    coverage: float
-    """Share of the past inside the intervals of the first level, 0-1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Where a series goes, and how sure that is."""
-
-    mean: pd.Series[float]
-    """Central forecast by UTC time, in the unit of the series."""
-    lower: dict[int, pd.Series[float]]
-    """{level in %: lower end of the interval}"""
-    upper: dict[int, pd.Series[float]]
-    """{level in %: upper end of the interval}"""
-    name: str
-    """Name of the series; empty when it has none."""
-    unit: str
-    """Unit of the values; empty when unknown."""
-    n: int
-    """Values it rests on."""
-    coverage: float
-    """Share of the history's steps that were measured, 0-1."""
-    method: str
-    """How it was made."""
-    backtest: Backtest
-    """The record it rests on."""
-    limit: float | None
-    """The level the caller watches, in the unit of the series."""
-    batch: ForecastBatch = field(repr=False)
-    """The same in steps, as the engine returned it."""
-
-    def crossing(self, level: float) -> Crossing:
-        """When the series first reaches *level* from below, with an 80 % interval."""
-        when = (self._date(float(steps[0])) for steps in self.batch.crossing(level))
-        median, lower, upper = when
-        return Crossing(level, median, lower, upper)
-
-    def _date(self, step: float) -> pd.Timestamp | None:
-        return None if np.isinf(step) else self.mean.index[int(step) - 1]
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per step: mean, then lower and upper of each level."""
-        import pandas as pd
-
-        columns = {"mean": self.mean}
-        for level in self.lower:
-            columns |= {f"lower_{level}": self.lower[level], f"upper_{level}": self.upper[level]}
-        return pd.DataFrame(columns)
-
-    def __str__(self) -> str:
-        subject = f"{self.name} " if self.name else ""
-        if self.limit is None:
-            level, last = next(iter(self.lower)), self.mean.index[-1]
-            low, mean, high = (
-                self._said(float(path.iloc[-1])) for path in (self.lower[level], self.mean, self.upper[level])
-            )
-            return f"{subject}is expected at {mean} on {last:%Y-%m-%d}, {level} % interval {low} to {high}"
-        crossing, said = self.crossing(self.limit), self._said(self.limit)
-        if self.batch.last[0] >= self.limit:
-            return f"{subject}is at or above {said} already"
-        end = f"{self.mean.index[-1]:%Y-%m-%d}"
-        until = f"{crossing.upper:%Y-%m-%d}" if crossing.upper is not None else f"after {end}"
-        if crossing.median is not None:
-            since = f"{crossing.lower:%Y-%m-%d}" if crossing.lower is not None else f"{crossing.median:%Y-%m-%d}"
-            return f"{subject}reaches {said} on {crossing.median:%Y-%m-%d}, 80 % interval {since} to {until}"
-        if crossing.lower is not None:
-            return f"{subject}is not expected to reach {said} by {end}, but may from {crossing.lower:%Y-%m-%d} (80 % interval)"
-        return f"{subject}does not reach {said} by {end} (80 % interval)"
-
-    def _said(self, value: float) -> str:
-        if self.unit == "ratio":
-            return f"{100 * value:.4g} %"
-        return f"{value:.4g} {self.unit}".rstrip()
 
 
 def forecast(
@@ -168,7 +70,7 @@ def forecast(
         raise NotEnoughData(n=int(seen.sum()), needed=max(LEAST_VALUES, 2 * season), what=what)
     if seen.mean() < LEAST_COVERAGE:
         raise NotEnoughData(n=int(seen.sum()), needed=int(np.ceil(LEAST_COVERAGE * len(seen))), what=f"{what} (gaps)")
-    unit = str(series.attrs.get("unit", "")) or ("ratio" if name.endswith("_ratio") else "")
+    unit = str(series.attrs.get("unit", "")) or rate_unit(name)
     known = values[seen]
     low = 0.0 if lower_bound is None and known.min() >= 0 else lower_bound
     high = 1.0 if upper_bound is None and unit == "ratio" and known.max() <= 1 else upper_bound
@@ -179,10 +81,11 @@ def forecast(
         return pd.Series(path[0], ahead, name=series.name)
 
     return Forecast(
+        history=regular,
         mean=dated(batch.mean),
         lower={level: dated(path) for level, path in batch.lower.items()},
         upper={level: dated(path) for level, path in batch.upper.items()},
-        name=name,
+        metric=name,
         unit=unit,
         n=int(batch.n[0]),
         coverage=float(seen.mean()),

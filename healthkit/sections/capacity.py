@@ -7,15 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from healthkit import display
-from healthkit.charts import Band, Chart, Line
+from healthkit.charts import Chart, fan
 from healthkit.quantities import quantity, when
 from healthkit.schema import title
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
     from healthkit.capacity import Capacity, CapacityRow
     from healthkit.events import Event
@@ -101,25 +99,16 @@ def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
 
 
 def _fan(plan: Capacity, index: int, events: Sequence[Event]) -> Chart:
-    row = plan.rows[index]
-    past, ahead = plan.history(index).iloc[-PAST_DAYS:], plan.fan(index)
-    x, future = _seconds(past.index), _seconds(ahead.index)
-    lines = (
-        Line("measured", x, tuple(map(float, past)), "line"),
-        Line("forecast", future, tuple(map(float, ahead["mean"])), "forecast"),
-    )
-    bands = tuple(
-        Band(f"{level} %", future, tuple(ahead[f"lower{level}"]), tuple(ahead[f"upper{level}"]), level)
-        for level in (95, 80)
-    )
+    row, ahead = plan.rows[index], plan.fan(index)
+    bands = {level: (ahead[f"lower{level}"], ahead[f"upper{level}"]) for level in (80, 95)}
     name = f"fan-{row.host}-{row.metric}-{row.device}".replace(" ", "-")
     heading = f"{row.subject}: {title(row.metric).lower()}" if row.device else row.subject
-    marks = tuple(event.mark for event in events if x and event.at.timestamp() >= x[0] and event.host in ("", row.host))
-    return Chart(name, heading, row.unit, lines, row.sentence, bands, row.limit, marks)
-
-
-def _seconds(index: pd.Index[Any]) -> tuple[float, ...]:
-    return tuple(moment.timestamp() for moment in index)
+    past = plan.history(index).iloc[-PAST_DAYS:]
+    marks = tuple(e.mark for e in events if len(past) and e.at >= past.index[0] and e.host in ("", row.host))
+    return fan(
+        name, heading, unit=row.unit, past=past, mean=ahead["mean"], bands=bands, alt=row.sentence, limit=row.limit,
+        marks=marks,
+    )  # fmt: skip
 
 
 def _as_dict(row: CapacityRow) -> dict[str, Any]:
