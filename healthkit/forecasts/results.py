@@ -12,7 +12,6 @@ from healthkit.schema import title
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from healthkit.charts import Chart
     from healthkit.forecasts.batches import ForecastBatch
@@ -145,7 +144,7 @@ class Forecast:
             limit=self.limit,
         )
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, ax: Any = None) -> Any:
         """Draw `chart` on a matplotlib Axes, or on a figure of its own."""
         from healthkit.plots import plot
 
