@@ -6,7 +6,7 @@ SOURCES := healthkit collectors reports notebooks
 # The commands among the files: the others are their parts, and train_forecast.py rewrites the constants.
 BENCHMARKS := collect store anomalies trend forecast
 
-.PHONY: demo test quick lint bench notebooks pin clean FORCE
+.PHONY: demo test quick lint bench notebooks reference pin clean FORCE
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -28,6 +28,9 @@ bench: $(VENV)/installed
 
 notebooks: $(VENV)/test-installed
 	$(BIN)/python notebooks/pair.py
+
+reference: $(VENV)/test-installed
+	$(BIN)/python docs/reference.py
 
 pin: $(VENV)/test-installed
 	$(BIN)/python -m pip freeze --all --exclude project-healthkit --exclude-editable > constraints.txt

@@ -73,22 +73,34 @@ class Recipients(_Strict, frozen=True):
     """Who gets which mail."""
 
     weekly: tuple[str, ...] = ()
+    """Of the scheduled weekly report."""
     monthly: tuple[str, ...] = ()
+    """Of the monthly report."""
     quarterly: tuple[str, ...] = ()
+    """Of the quarterly report."""
     operators: tuple[str, ...] = ()
+    """Of alerts, and of reports that failed."""
 
 
 class Mail(_Strict, frozen=True):
     """The SMTP server, and who gets what."""
 
     host: str = "localhost"
+    """Name or address of the server."""
     port: Port = 587
+    """587 for starttls, 465 for tls."""
     security: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls`: encrypted from the login on, or not at all; `tls`: from the first byte; `none`: not encrypted, and without a password except on this machine."""
     user: str | None = None
+    """Whom to log in as; null: no login."""
     password_file: str | None = None
+    """Its first line is the password, unless $HEALTHKIT_SMTP_PASSWORD is set. Mode 0600."""
     ca_file: str | None = None
+    """Certificates to trust instead of the system's."""
     sender: str = ""
+    """Address in From; empty: healthkit@ and the host."""
     timeout: Positive = 30
+    """Seconds that one try may take."""
     recipients: Recipients = Recipients()
 
     def password(self) -> str | None:
@@ -106,18 +118,26 @@ class Service(_Strict, frozen=True):
     """A service to watch: what answers, and what runs it."""
 
     name: str
+    """What it is called in reports and as device of its samples."""
     url: str | None = None
+    """Asked with GET at every tick."""
     unit: str | None = None
+    """Its systemd unit."""
     process: str | None = None
+    """Name of its process; healthkit's own do not count."""
     timeout: Positive = 5
+    """Seconds until an answer counts as failed."""
     expect: Annotated[int, Meta(ge=100, le=599)] | None = None
+    """The only good status; null: any from 200 to 399."""
 
 
 class Database(_Strict, frozen=True):
     """An SQLite database that the service lives on."""
 
     name: str
+    """What it is called in reports and backups."""
     path: str
+    """The database file."""
 
 
 Count = Annotated[int, Meta(ge=0)]
@@ -127,14 +147,18 @@ class Keep(_Strict, frozen=True):
     """Which backups are kept: the newest of each of so many days, weeks and months that have one."""
 
     daily: Annotated[int, Meta(ge=1)] = 14
+    """Days."""
     weekly: Count = 0
+    """Weeks."""
     monthly: Count = 0
+    """Months."""
 
 
 class Restic(_Strict, frozen=True):
     """A restic repository that every backup is copied to."""
 
     repository: str
+    """As `restic -r` takes it."""
     password_file: str
     """Mode 0600."""
     check: Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)?%|[0-9]+[KMGT]|[0-9]+/[0-9]+)$")] = "5%"
@@ -145,7 +169,9 @@ class Backups(_Strict, frozen=True):
     """Where backups are, how old the newest may be, what is in them and which are kept."""
 
     directory: str = "/backup/project-health"
+    """Each backup is a folder in it, named by its UTC time."""
     max_age_hours: Positive = 24
+    """Older than this is a warning, an hour more is critical."""
     metrics: bool = True
     """Whether the samples in HOME/metrics are in them too."""
     keep: Keep = Keep()
@@ -156,7 +182,9 @@ class Reopen(_Strict, frozen=True):
     """How writers are told, after a rotation, to open their logs anew: a signal to a process, or a command."""
 
     pid_file: str | None = None
+    """File with the number of the process."""
     signal: Literal["HUP", "USR1", "USR2"] = "USR1"
+    """What is sent to it."""
     command: tuple[str, ...] = ()
     """Program and arguments; no shell reads them."""
 
@@ -165,9 +193,13 @@ class Logs(_Strict, frozen=True):
     """Which logs are rotated and kept, and for how long."""
 
     directories: tuple[str, ...] = ("/var/log/project-health",)
+    """Where the logs are."""
     compress_after: Duration = Duration(86400)
+    """Age at which a rotated log is compressed."""
     keep: Duration = Duration(30 * 86400)
+    """Age at which an archive is removed."""
     max_total: Size = Size(1024**3)
+    """Above it the oldest archives go."""
     reopen: Reopen | None = None
 
 
@@ -175,7 +207,9 @@ class Application(_Strict, frozen=True):
     """What the security and configuration checks look at."""
 
     directory: str = "/opt/project-health"
+    """Its program files."""
     config: str = "/etc/project-health"
+    """Its configuration files."""
 
 
 Listener = Annotated[str, Meta(pattern=r"^[0-9]{1,5}/(tcp|udp)$")]
@@ -200,21 +234,32 @@ class Limits(_Strict, frozen=True):
     """Where a value becomes a warning."""
 
     cpu: Ratio = 0.80
+    """Share of processor time busy."""
     memory: Ratio = 0.85
+    """Share of memory in use."""
     disk: Ratio = 0.80
+    """Share of a file system in use."""
     inodes: Ratio = 0.80
+    """Share of its inodes in use."""
     swap: Ratio = 0.50
+    """Share of swap in use."""
     response_seconds: Positive = 5
+    """95th percentile of a service's answers."""
     days_to_full: Positive = 30
+    """Days until a resource reaches its limit."""
     certificate_days: Positive = 21
+    """Days that a certificate has left."""
 
 
 class Growth(_Strict, frozen=True):
     """Which growth a capacity plan points out although no limit is near."""
 
     ratio_per_day: Positive = 0.001
+    """Of CPU, memory and disks: a significant slope above it is pointed out."""
     response_seconds_per_day: Positive = 0.001
+    """The same of answers."""
     per_month: Positive = 0.20
+    """Mean of 30 days over that of the 30 days before."""
 
 
 class Alerting(_Strict, frozen=True):
@@ -253,27 +298,38 @@ class Collect(_Strict, frozen=True):
     """How the resident collector measures."""
 
     every: Duration = Duration(60)
+    """Time between two samples."""
     keep_raw: Duration = Duration(90 * 86400)
+    """How long raw samples are kept. Daily statistics are kept for ever."""
 
 
 class Weights(_Strict, frozen=True):
     """What each component of the score weighs; only the proportions count."""
 
     availability: Annotated[float, Meta(ge=0)] = 25
+    """Services answer."""
     data_safety: Annotated[float, Meta(ge=0)] = 25
+    """Backups, restores, databases."""
     resources: Annotated[float, Meta(ge=0)] = 20
+    """CPU, memory, disks."""
     security: Annotated[float, Meta(ge=0)] = 15
+    """Updates, certificates, permissions, ports, logins."""
     operations: Annotated[float, Meta(ge=0)] = 10
+    """Tasks, logs, clock, freshness."""
     trend: Annotated[float, Meta(ge=0)] = 5
+    """Against the host's own history."""
 
 
 class Config(_Strict, frozen=True):
     """The whole file. `Config()` is what an absent file means."""
 
     host: str = field(default_factory=socket.gethostname)
+    """What this host is called in samples and reports."""
     mail: Mail = Mail()
     services: tuple[Service, ...] = ()
+    """What is watched."""
     databases: tuple[Database, ...] = ()
+    """Looked after, and in every backup."""
     backups: Backups | None = None
     logs: Logs | None = None
     application: Application | None = None
@@ -285,6 +341,7 @@ class Config(_Strict, frozen=True):
     schedule: Schedule = Schedule()
     collect: Collect = Collect()
     timezone: str = "UTC"
+    """Of times in reports. Samples are in UTC."""
     demonstration: bool = False
     """The home of `healthkit demo`, which may write it again."""
 
