@@ -44,3 +44,17 @@ def test_commands_in_the_documentation_are_understood(page, command):
 def test_links_of_the_documentation_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+TOUR = re.findall(r"^\$ healthkit (.*)$", (ROOT / "docs" / "tour.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+def test_the_tour_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    answers = {command: main(shlex.split(command)) for command in TOUR}
+    assert len(answers) > 15
+    asks = ("check ", "run ")  # these answer with what they found
+    failed = {c: code for c, code in answers.items() if code not in ((0, 1, 2, 3) if c.startswith(asks) else (0,))}
+    assert failed == {}, capsys.readouterr().err
