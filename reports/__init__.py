@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from healthkit.reports.archive import refresh
     from healthkit.reports.editions import NotDelivered, Report, make
     from healthkit.reports.execution import execute
+    from healthkit.reports.letters import send_file
     from healthkit.reports.outbox import Delivery, flush_outbox
     from healthkit.reports.page import render
 
@@ -27,9 +28,10 @@ _HOME_OF = {
     "make": "editions",
     "refresh": "archive",
     "render": "page",
+    "send_file": "letters",
 }
 
-__all__ = ["Delivery", "NotDelivered", "Report", "execute", "flush_outbox", "make", "refresh", "render"]
+__all__ = ["Delivery", "NotDelivered", "Report", "execute", "flush_outbox", "make", "refresh", "render", "send_file"]
 
 
 def __getattr__(name: str) -> Any:

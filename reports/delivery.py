@@ -14,7 +14,7 @@ from healthkit.errors import ConfigError, ParameterError
 from healthkit.reports.outputs import line
 
 if TYPE_CHECKING:
-    from healthkit.config import Mail
+    from healthkit.config import Config, Mail
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z")
 
@@ -30,6 +30,12 @@ class Refused(Exception):  # noqa: N818 - same
         self.code = code
         self.permanent = 500 <= code < 600
         super().__init__(f"{code} {answer}")
+
+
+def sender(config: Config) -> str:
+    """The address that mail comes from: as configured, else one of this host."""
+    host = re.sub(r"[^A-Za-z0-9.-]+", "-", config.host).strip(".-")
+    return config.mail.sender or f"healthkit@{host or 'localhost'}"
 
 
 def check_mail(mail: Mail, recipients: Iterable[str] = ()) -> None:

@@ -132,7 +132,7 @@ def make(
     when, root = now or datetime.now(UTC), output or home / "reports"
     order = _Order(home, load_config(home), root, _name(path.stem), period, tuple(hosts), tuple(to), when)
     if to:
-        delivery.check_mail(order.config.mail, [*to, _sender(order.config)])
+        delivery.check_mail(order.config.mail, [*to, delivery.sender(order.config)])
     given = _given(path, order, parameters or {}, now=now)
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=root) as folder:
@@ -222,13 +222,9 @@ def _name(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-") or "report"
 
 
-def _sender(config: Config) -> str:
-    return config.mail.sender or f"healthkit@{re.sub(r'[^A-Za-z0-9.-]+', '-', config.host).strip('.-') or 'localhost'}"
-
-
 def _send(order: _Order, notebook: Any, report: Report) -> Report:
     """Mail a report, and note who has it."""
-    envelope = mails.Envelope(_sender(order.config), order.to, order.now, order.config.host)
+    envelope = mails.Envelope(delivery.sender(order.config), order.to, order.now, order.config.host)
     attachment = report.html.read_bytes()
     message = mails.compose(outputs.shown(notebook), envelope, page=attachment, page_name=report.html.name)
     outcome = outbox.send(order.home, order.config, message, order.to, now=order.now)
@@ -242,7 +238,7 @@ def _tell_operators(order: _Order, reason: str, at: archive.Place) -> None:
     """Operators learn that a report failed; a mail that cannot be sent now is kept, and hides nothing."""
     operators = order.config.mail.recipients.operators
     if operators:
-        envelope = mails.Envelope(_sender(order.config), operators, order.now, order.config.host)
+        envelope = mails.Envelope(delivery.sender(order.config), operators, order.now, order.config.host)
         message = mails.compose_failure(order.name, reason, str(at.notebook), envelope)
         try:
             log.info("operators: %s", outbox.send(order.home, order.config, message, operators, now=order.now))

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -26,6 +27,8 @@ GIVE_UP = timedelta(days=5)
 """How long a message is retried (RFC 5321, 4.5.4.1: at least four to five days)."""
 REMEMBERED = timedelta(days=90)
 """How long it is remembered what was sent."""
+_FORGOTTEN = 600
+"""Seconds after which a message without a record is nobody's any more: `keep` writes without holding the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,32 @@ def send(
         return _outcome([path], set(recipients))
 
 
+def keep(home: Path, message: EmailMessage, recipients: Sequence[str], *, now: datetime) -> Path:
+    """Spool a message and wait for nobody, not even for a process that is delivering: its record.
+
+    A message that is there already, settled or not, is left as it is.
+
+    Raises:
+        OSError: The outbox cannot be written.
+    """
+    path = _path(home, message)
+    while not path.exists():
+        with suppress(FileNotFoundError):  # whoever holds the lock takes an unfinished file for a killed run's
+            return _spool(home, message, recipients, now)
+    return path
+
+
+def deliver(home: Path, config: Config, path: Path, *, now: datetime) -> None:
+    """Try to deliver one message that was kept."""
+    with files.locked(_folder(home)):
+        _try(home, config, [path], now)
+
+
+def outcome(path: Path) -> Delivery:
+    """What became of one message so far."""
+    return _outcome([path])
+
+
 def flush_outbox(
     home: Path, *, config: Config | None = None, now: datetime | None = None, force: bool = False
 ) -> Delivery:
@@ -97,10 +126,14 @@ def _folder(home: Path) -> Path:
     return home / "outbox"
 
 
+def _path(home: Path, message: EmailMessage) -> Path:
+    name = hashlib.sha256(str(message["Message-ID"]).encode()).hexdigest()[:24]
+    return _folder(home) / f"{name}.json"
+
+
 def _spool(home: Path, message: EmailMessage, recipients: Sequence[str], now: datetime) -> Path:
     """The record of the message; new recipients are added to one that exists."""
-    name = hashlib.sha256(str(message["Message-ID"]).encode()).hexdigest()[:24]
-    path = _folder(home) / f"{name}.json"
+    path = _path(home, message)
     known = _read(path) if path in _readable(home) else {}
     people = {recipient: {"state": "queued"} for recipient in dict.fromkeys(recipients)} | known.get("recipients", {})
     record = {
@@ -185,7 +218,7 @@ def _forget(home: Path, now: datetime) -> None:
         if settled and now - datetime.fromisoformat(_read(path)["spooled"]) > REMEMBERED:
             path.unlink()
     for path in _folder(home).glob("*.eml"):
-        if not path.with_suffix(".json").exists():
+        if not path.with_suffix(".json").exists() and now.timestamp() - path.stat().st_mtime > _FORGOTTEN:
             path.unlink()
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import StoreError
+from healthkit.full_checks import STALE
 from healthkit.manifests import newest_backup
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from healthkit.config import Config
     from healthkit.state import State
 
-STALE = timedelta(hours=26)
-"""Age from which the last full check says nothing of now: a daily one, and two hours."""
 LOW_IS_BAD = frozenset({
     "clock_synchronised", "collector_up", "disk_available_bytes", "host_uptime_seconds", "http_up", "memory_available_bytes",
     "network_up", "program_running_count", "tls_certificate_left_days",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORGETFUL = "alertmanager"
 """The transport that is told on every round: after a restart Alertmanager knows of no alert."""
+_BRIEF = 0.5
+"""Seconds that a record waits for a lock of the database: in the spool it is as safe, and whoever sends is in a hurry."""
 MARGIN = timedelta(hours=25)
 """How long beyond its repetition an alert holds: a daily round, and an hour."""
 
@@ -100,7 +102,7 @@ def say(home: Path, notification: Notification, transports: Iterable[str]) -> No
     queue(home, notification, transports)
     detail = {"labels": dict(notification.labels)}
     values = {k: getattr(notification, k) for k in ("name", "host", "severity", "status", "message")}
-    with State(home, timeout=1) as state:
+    with State(home, timeout=_BRIEF) as state:
         state.record("alerts", {"ts": notification.at, **values, "detail": detail})
 
 
@@ -124,7 +126,7 @@ def record(home: Path, outcomes: Sequence[Delivered], *, now: datetime) -> None:
         }
         for outcome in outcomes
     ]
-    with State(home, timeout=1) as state:
+    with State(home, timeout=_BRIEF) as state:
         state.record_all("notifications", rows)
 
 

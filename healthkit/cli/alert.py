@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from healthkit.alerts.notifications import Delivered
 
 _QUEUED = 75
-_SOON = 3.5
-"""Seconds that `send` waits for the transports before it leaves the rest to the next round."""
 
 
 @click.group("alert")
@@ -100,20 +98,14 @@ def check(*, home: Path, format_: str) -> int:
 @click.option("--incident-id", default="", help="The incident it belongs to.")
 def send(*, home: Path, format_: str, message: str, severity: str, name: str, incident_id: str) -> int:
     """Say something through every transport: written down first, then tried for a few seconds; the rest follows."""
-    from healthkit.alerts import rounds
-    from healthkit.alerts.notifications import Notification
     from healthkit.cli import notifying
     from healthkit.config import load_config
 
-    config, now = load_config(home), datetime.now(UTC)
-    text = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     labels = {"incident": incident_id} if incident_id else {}
-    ends = now + timedelta(days=1)
-    ways = notifying.transports(home, config)
-    rounds.say(home, Notification(name, config.host, "firing", severity, text, now, now, ends, labels), ways)
-    if not ways:
+    config = load_config(home)
+    outcomes = notifying.say(home, config, message, severity=severity, name=name, labels=labels)
+    if not notifying.transports(home, config):
         click.echo("no transport is configured: it is in the log of alerts, and nobody was told", err=True)
-    outcomes = notifying.hand_over(home, config, seconds=_SOON, tries=1, timeout=2) if ways else []
     if format_ == "json":
         output.write_json([_told(outcome) for outcome in outcomes])
     else:

@@ -11,8 +11,6 @@ from healthkit.cli import options, output
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from healthkit.scores import HealthScore
-
 
 @click.command("check")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -25,7 +23,7 @@ def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | Non
 
     Exit code as of a Nagios plug-in: 0 ok or info, 1 warning, 2 critical, 3 unknown.
     """
-    from healthkit import checks
+    from healthkit import checks, full_checks
     from healthkit.config import load_config
     from healthkit.scores import health_score
 
@@ -36,20 +34,12 @@ def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | Non
     config = load_config(home)
     findings = checks.check(home, config=config, names=names or None, host=host)
     score = health_score(findings, weights=config.weights)
-    if not names:
-        _archive(home, score)
     if format_ == "json":
         output.write_json(score.as_dict())
     else:
         rows = [(f"{f.severity.glyph} {f.severity.value}", f.check, f.subject, f.message, f.hint) for f in findings]
         output.write_table(["Severity", "Check", "Subject", "Message", "What to do"], rows)
         click.echo(score)
+    if not names:
+        full_checks.keep(home, score.as_dict(), here=host is None)
     return findings.worst.exit_code
-
-
-def _archive(home: Path, score: HealthScore) -> None:
-    """Keep the result where reports and the runbook's readers look for it."""
-    from healthkit.state import State
-
-    with State(home) as state:
-        state.record_health_report(score.as_dict(), host=score.host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,6 @@ from healthkit.cli import options, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     import pandas as pd
 
@@ -47,7 +47,6 @@ def bring(home: Path | str, frames: Iterable[pd.DataFrame], *, dry_run: bool, fo
 def host_of(home: Path | str, host: str) -> str:
     """The host that was named, else the one of the configuration."""
     import socket
-    from pathlib import Path
 
     from healthkit.config import load_config
 
@@ -75,3 +74,24 @@ def csv(
     else:
         frames = csv_files.tidy(file, host=who, source=source, zone=zone)
     bring(home, frames, dry_run=dry_run, format_=format_)
+
+
+@command.command("runbook")
+@click.argument("places", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE|DIR]...")
+@click.option("--host", default="", help="Whose they are [default: as configured].")
+@importing
+def runbook(*, places: tuple[Path, ...], host: str, home: Path | str, dry_run: bool, format_: str) -> int:
+    """Import the runbook's daily-YYYYMMDD.json: files, or folders of them [default: HOME/metrics].
+
+    A file that is damaged is named and left out; exit code 1 then, once the others are in.
+    """
+    from healthkit.imports import daily_json
+
+    refused: dict[Path, str] = {}
+    found = daily_json.files(places or [Path(home) / "metrics"])
+    bring(
+        home, daily_json.daily_json(found, host=host_of(home, host), refused=refused), dry_run=dry_run, format_=format_
+    )
+    for reason in refused.values():
+        click.echo(f"refused: {reason}", err=True)
+    return 1 if refused else 0

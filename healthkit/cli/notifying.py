@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +17,23 @@ if TYPE_CHECKING:
     from healthkit.alerts.notifications import Delivered, Transport
     from healthkit.alerts.rounds import Round
     from healthkit.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a caller waits for servers; what did not arrive by then is tried on the next round."""
+
+    seconds: float = 60
+    """For all of them together."""
+    tries: int = 3
+    """How often each is tried."""
+    timeout: float | None = None
+    """Seconds of one try, where that is less than configured."""
+
+
+PATIENT = Patience()
+BRIEF = Patience(seconds=2.5, tries=1, timeout=2)
+"""Of a command that must be back within five seconds."""
 
 
 def transports(
@@ -45,27 +65,48 @@ def transports(
     return configured(config, send_mail)
 
 
-def hand_over(
-    home: Path, config: Config, *, seconds: float = 60, tries: int = 3, timeout: float | None = None
+def say(
+    home: Path, config: Config, message: str, *, severity: str, name: str, labels: Mapping[str, str]
 ) -> list[Delivered]:
+    """Say something that no rule watches: written down first, for every transport and in the log, then tried briefly.
+
+    Raises:
+        ConfigError: A secret of a transport cannot be read.
+        StoreError: It could be kept nowhere.
+    """
+    from healthkit.alerts import rounds
+    from healthkit.alerts.notifications import Notification
+
+    now, began = datetime.now(UTC), time.monotonic()
+    text = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    ends = now + timedelta(days=1)
+    ways = transports(home, config)
+    rounds.say(home, Notification(name, config.host, "firing", severity, text, now, now, ends, labels), ways)
+    if not ways:
+        return []
+    left = max(BRIEF.seconds - (time.monotonic() - began), 0.5)  # a locked database may have taken its share
+    return hand_over(home, config, patience=replace(BRIEF, seconds=left))
+
+
+def hand_over(home: Path, config: Config, *, patience: Patience = PATIENT) -> list[Delivered]:
     """Deliver what waits, and keep what became of it."""
     from healthkit.alerts import notifications, rounds
 
     now = datetime.now(UTC)
-    ways = transports(home, config, timeout=timeout)
-    outcomes = notifications.deliver(home, ways, now=now, seconds=seconds, tries=tries)
+    ways = transports(home, config, timeout=patience.timeout)
+    outcomes = notifications.deliver(home, ways, now=now, seconds=patience.seconds, tries=patience.tries)
     rounds.record(home, outcomes, now=now)
     return outcomes
 
 
-def look(home: Path, config: Config) -> tuple[Round, list[Delivered]]:
+def look(home: Path, config: Config, *, patience: Patience = PATIENT) -> tuple[Round, list[Delivered]]:
     """One round of all rules, and delivery of what it and earlier ones had to say, mail of reports included."""
     from healthkit.alerts import rounds
 
     found = rounds.look(home, config, transports(home, config))
-    outcomes = hand_over(home, config)
-    if any((home / "outbox").glob("*.eml")):
+    outcomes = hand_over(home, config, patience=patience)
+    if patience is PATIENT and any((home / "outbox").glob("*.eml")):
         from healthkit import reports
 
-        reports.flush(home, config)
+        reports.flush_outbox(home, config=config)
     return found, outcomes

@@ -17,9 +17,10 @@ from healthkit.checks.configuration import judge_file
 from healthkit.config import parse_config
 from healthkit.errors import ConfigError, ProcedureError
 from healthkit.findings import Severity
-from healthkit.manifests import Backup, Manifest, read_manifest
+from healthkit.manifests import NAME, Backup, Manifest, read_manifest
 from healthkit.procedures._copies import copy_file, require_room, walk
 from healthkit.procedures._databases import faults_of
+from healthkit.procedures._strangers import describe
 
 _LARGEST = 1 << 20
 
@@ -52,7 +53,7 @@ def open_backup(place: Path, workspace: Path) -> Backup:
         OSError: It cannot be read.
     """
     if place.is_dir():
-        return Backup(place, read_manifest(place))
+        return Backup(place, read_manifest(place) if (place / NAME).exists() else describe(place))
     target = workspace / "archive"
     target.mkdir(mode=0o700)
     try:

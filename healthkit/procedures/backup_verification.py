@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.checks import Context, ask
 from healthkit.checks import load as load_check
+from healthkit.config import Backups
 from healthkit.errors import ProcedureError
 from healthkit.findings import Finding, Severity
 from healthkit.manifests import Backup, newest_backup
 from healthkit.procedures._restic import Repository
 from healthkit.procedures._restores import Restored, configuration_faults, database_faults, open_backup, restore
 from healthkit.procedures._runs import Action, Outcome
+from healthkit.procedures._strangers import is_stranger
 from healthkit.quantities import quantity, utc
 
 if TYPE_CHECKING:
-    from healthkit.config import Backups
     from healthkit.procedures._scenes import Scene
 
 ACTS = False
@@ -32,7 +33,7 @@ _DOUBT = "Do not rely on this backup: make another (healthkit run backup --apply
 
 def steps(scene: Scene) -> Iterator[Action]:
     """Age, files, databases, configuration, second target."""
-    config = scene.config.backups
+    config = scene.config.backups or (Backups() if "backup" in scene.options else None)
     if config is None:
         hint = "Say where they are under `backups:` in healthkit.yaml."
         raise ProcedureError("no backups are configured", severity=Severity.INFO, hint=hint)
@@ -86,6 +87,11 @@ class Verification:
             if self._backup is None:
                 hint = "Make one: healthkit run backup --apply."
                 raise ProcedureError(f"there is no backup in {directory}", hint=hint)
+        if is_stranger(self.backup):
+            message = f"{self.backup.folder} has no manifest: when it was made, and what is missing, cannot be told"
+            hint = "Back up with healthkit run backup --apply: its backups say what is in them."
+            finding = self._scene.finding(Severity.UNKNOWN, "manifest", message, hint=hint)
+            return Outcome(message, {"folder": str(self.backup.folder)}, (finding,))
         created = self.backup.manifest.created
         evidence = {"folder": str(self.backup.folder), "created": created.isoformat()}
         return Outcome(f"{self.backup.folder.name}, of {utc(created)}", evidence)
@@ -113,13 +119,18 @@ class Verification:
 
     def databases(self) -> Outcome:
         """Integrity, references, schema and the rows of every table, against the manifest."""
-        configured = [database.name for database in self._scene.config.databases]
+        stranger = is_stranger(self.backup)
+        configured = [Path(d.path).stem if stranger else d.name for d in self._scene.config.databases]
         found: list[Finding] = []
         faults = database_faults(self.restored, configured)
         rows = {backed.name: sum(backed.tables.values()) for backed in self.restored.manifest.databases}
         for name, wrong in faults.items():
-            found += self._faults(f"database {name}", f"whole, {rows.get(name, 0)} rows as in the manifest", wrong)
-        if not faults:
+            counted = f"{rows.get(name, 0)} rows as in the manifest"
+            good = "whole; nothing says how many rows it held" if stranger else f"whole, {counted}"
+            found += self._faults(f"database {name}", good, wrong)
+        if not faults and stranger:
+            found += self._faults("databases", "", ["there is no database in the backup"])
+        elif not faults:
             message = "there is no database in the backup, and none is configured"
             found.append(self._scene.finding(Severity.INFO, "databases", message))
         sound = sum(not wrong for wrong in faults.values())

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from healthkit.config import Backups
 from healthkit.errors import ProcedureError
 from healthkit.findings import Severity
 from healthkit.manifests import Backup, read_manifest
@@ -22,7 +23,6 @@ from healthkit.procedures.backup_verification import OPTIONS, Verification
 from healthkit.quantities import quantity, utc
 
 if TYPE_CHECKING:
-    from healthkit.config import Backups
     from healthkit.procedures._scenes import Scene
 
 __all__ = ["ACTS", "OPTIONS", "steps"]
@@ -32,7 +32,7 @@ ACTS = False
 
 def steps(scene: Scene) -> Iterator[Action]:
     """Restore, open, count, parse; an older backup where the newest fails; the second target."""
-    config = scene.config.backups
+    config = scene.config.backups or (Backups() if "backup" in scene.options else None)
     if config is None:
         hint = "Say where they are under `backups:` in healthkit.yaml."
         raise ProcedureError(
@@ -43,7 +43,7 @@ def steps(scene: Scene) -> Iterator[Action]:
     yield Action("restore", test.restore)
     yield Action("databases", test.newest.databases)
     yield Action("configuration", test.newest.configuration)
-    if test.newest.faults:
+    if test.newest.faults and scene.config.backups is not None:
         yield Action("older", test.older)
     if config.restic is not None and "backup" not in scene.options:
         yield Action("restic", test.second)
