@@ -1,14 +1,13 @@
-"""The store in a bucket, against a real S3 server on loopback (moto's); skipped where moto is not installed."""
+"""The store in a bucket, against a real S3 server on loopback (SeaweedFS), which checks every signature."""
 
-import importlib.util
 import json
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from contextlib import ExitStack
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,48 +18,59 @@ from healthkit import store
 from healthkit.errors import StoreError
 from healthkit.findings import Severity
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("moto") is None,
-        reason="does not apply: no S3 server here, moto[server] is not installed",
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket")]
+PORTS = [f"{part}.{kind}" for part in ("master", "volume", "filer", "s3") for kind in ("port", "port.grpc")]
+
+
+def free_ports(count):
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
 
 
 @pytest.fixture(scope="module")
-def server():
-    """Host and port of an S3 server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while True:
+def server(tmp_path_factory):
+    """Host and port of an S3 server that knows one key."""
+    folder = tmp_path_factory.mktemp("s3")
+    key = {"accessKey": "test", "secretKey": "secret"}
+    identity = {"name": "test", "credentials": [key], "actions": ["Admin", "Read", "List", "Write"]}
+    (folder / "keys.json").write_text(json.dumps({"identities": [identity]}))
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    options = {"dir": folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": folder / "keys.json"}
+    options |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "master.volumeSizeLimitMB": 64, "volume.max": 200}
+    command = [Path(sys.executable).with_name("weed"), "server", "-s3"]
+    command += [f"-{name}={value}" for name, value in (options | ports).items()]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
-            break
-        except (urllib.error.URLError, OSError):
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                process.wait()
-                pytest.fail("the S3 server did not start")
-            time.sleep(0.1)
-    yield f"127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+            deadline = time.monotonic() + 60
+            while not answers(ports["s3.port"]):
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline, "the S3 server does not answer"
+                time.sleep(0.05)
+            yield f"127.0.0.1:{ports['s3.port']}"
+        finally:
+            process.kill()
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
 def bucket(server, monkeypatch, request):
     """A home in a new bucket."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     name = f"bucket-{abs(hash(request.node.name)) % 10**8}"
-    urllib.request.urlopen(urllib.request.Request(f"http://{server}/{name}", method="PUT"), timeout=10).close()
-    return f"s3://{name}/fleet?endpoint_override={server}&scheme=http&region=us-east-1"
+    where = f"endpoint_override={server}&scheme=http&region=us-east-1"
+    filesystem, _ = pafs.FileSystem.from_uri(f"s3://{name}?{where}&allow_bucket_creation=true")
+    filesystem.create_dir(name)
+    return f"s3://{name}/fleet?{where}"
 
 
 def fleet(days=3):
@@ -127,6 +137,12 @@ def test_a_bucket_that_is_not_there_is_an_error(bucket):
         store.write_samples(away, fleet(days=1))
     with pytest.raises(StoreError, match="nowhere-"):
         store.load(away)
+
+
+def test_a_key_that_the_server_does_not_know_is_an_error(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(StoreError, match="fleet/metrics"):
+        store.load(bucket)
 
 
 def test_a_server_that_is_not_there_is_an_error(bucket, server):
