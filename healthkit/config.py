@@ -165,6 +165,40 @@ class Restic(_Strict, frozen=True):
     """How much of the data each verification reads: `restic check --read-data-subset`."""
 
 
+Command = Annotated[tuple[str, ...], Meta(min_length=1)]
+"""Program and arguments; no shell reads them."""
+Endpoint = Annotated[str, Meta(pattern=r"^(https?://[^\s/]+\S*|(\[[0-9A-Fa-f:.]+\]|[\w.-]+):[0-9]{1,5})$")]
+
+
+class Drill(_Strict, frozen=True):
+    """How the service is started from a restored backup, and how quickly it must be back."""
+
+    command: Command
+    """`{port}`, `{folder}` (all that was restored), `{databases}`, `{config}` and `{work}` are filled in."""
+    health: Annotated[str, Meta(pattern=r"^/\S*$")] = "/"
+    """Path of its health endpoint on the port."""
+    expect: Annotated[int, Meta(ge=100, le=599)] | None = None
+    """Status of a healthy answer; any of 2xx by default."""
+    port: Port | None = None
+    """The one it listens on; a spare one by default."""
+    isolate: bool = True
+    """Whether it gets a network of its own, where we are root: then it reaches nothing but itself."""
+    user: str | None = None
+    """Whom it runs as; by default as the drill itself."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of the service, with the same placeholders; of ours it gets nothing."""
+    dependencies: tuple[Endpoint | Command, ...] = ()
+    """What the service needs besides its data: a URL, `host:port`, or a command that ends with 0."""
+    start_timeout: Duration = Duration(60)
+    timeout: Positive = 5
+    """Seconds that one answer may take."""
+    rto: Duration = Duration(4 * 3600)
+    """Recovery time objective: from the beginning of the restore to the first healthy answer."""
+    rpo: Duration = Duration(24 * 3600)
+    """Recovery point objective: age of the data that came back."""
+    every_months: Annotated[int, Meta(ge=1, le=12)] = 3
+
+
 class Backups(_Strict, frozen=True):
     """Where backups are, how old the newest may be, what is in them and which are kept."""
 
@@ -331,6 +365,7 @@ class Config(_Strict, frozen=True):
     databases: tuple[Database, ...] = ()
     """Looked after, and in every backup."""
     backups: Backups | None = None
+    drill: Drill | None = None
     logs: Logs | None = None
     application: Application | None = None
     security: Security = Security()

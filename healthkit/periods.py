@@ -7,8 +7,9 @@ week at New Year in two; ISO weeks do not.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 
 from healthkit.errors import ParameterError
@@ -111,3 +112,13 @@ def _first_of_month(first: datetime, months: int) -> datetime:
     """The first of the month that is *months* after the month of *first*."""
     index = first.year * 12 + first.month - 1 + months
     return first.replace(year=index // 12, month=index % 12 + 1)
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day of a later month, or the month's last day where it is shorter.
+
+    >>> months_later(date(2026, 11, 30), 3), months_later(date(2027, 11, 30), 3)
+    (datetime.date(2027, 2, 28), datetime.date(2028, 2, 29))
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -32,7 +32,7 @@ from healthkit.errors import HealthkitError, ParameterError, ProcedureError
 from healthkit.findings import Finding, Findings, Severity
 from healthkit.procedures import _records
 from healthkit.procedures._locks import alone, orderly_end
-from healthkit.procedures._runs import FAILED, OK, PLANNED, SKIPPED, UNKNOWN, Action, Outcome, Run, Step
+from healthkit.procedures._runs import OK, PLANNED, SKIPPED, STATUS, Action, Outcome, Run, Step
 from healthkit.procedures._scenes import Scene
 
 __all__ = ["Action", "Outcome", "Procedure", "Run", "Scene", "Step", "load", "names", "run"]
@@ -122,9 +122,6 @@ def run(
         return _Course(scene).take(known)
 
 
-_STATUS = {Severity.CRITICAL: FAILED, Severity.UNKNOWN: UNKNOWN}
-
-
 class _Course:
     """One run under way."""
 
@@ -183,8 +180,7 @@ class _Course:
         except EXPECTED as error:
             self._stop(action.name, error, time.monotonic() - began)
             return False
-        worst = Findings(outcome.findings).worst if outcome.findings else Severity.OK
-        status = outcome.status or _STATUS.get(worst, PLANNED if planned else OK)
+        status = PLANNED if planned and outcome.state == OK else outcome.state
         seconds = time.monotonic() - began
         self._steps.append(Step(action.name, status, outcome.message, seconds, outcome.evidence))
         self._findings += outcome.findings
@@ -193,7 +189,7 @@ class _Course:
     def _stop(self, name: str, error: BaseException, seconds: float) -> None:
         """The failed step, and the finding that tells of it."""
         severity = _severity(error, acts=load(self._scene.procedure).acts)
-        status = _STATUS.get(severity, SKIPPED)
+        status = STATUS.get(severity, SKIPPED)
         self._steps.append(Step(name, status, _reason(error), seconds, {"error": type(error).__name__}))
         hint = getattr(error, "hint", "") or _remedy(error)
         self._findings.append(self._scene.finding(severity, name, _reason(error), hint=hint))

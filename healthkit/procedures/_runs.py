@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OK, PLANNED, UNKNOWN, FAILED, SKIPPED = "ok", "planned", "unknown", "failed", "skipped"
+STATUS = {Severity.CRITICAL: FAILED, Severity.UNKNOWN: UNKNOWN}
+"""Of a step, by its worst finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class Outcome:
     """What is wrong, or was told to be right."""
     status: str = ""
     """Of the step; by the worst finding if empty: critical is `failed`, unknown is `unknown`."""
+
+    @property
+    def state(self) -> str:
+        """Of the step: what was said, or what follows from the findings."""
+        worst = Findings(self.findings).worst if self.findings else Severity.OK
+        return self.status or STATUS.get(worst, OK)
 
 
 @dataclass(frozen=True, slots=True)

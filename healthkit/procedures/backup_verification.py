@@ -5,6 +5,7 @@ The backup is copied into a private folder first: opening a database may write b
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from healthkit.findings import Finding, Severity
 from healthkit.manifests import Backup, newest_backup
 from healthkit.procedures._restic import Repository
 from healthkit.procedures._restores import Restored, configuration_faults, database_faults, open_backup, restore
+from healthkit.procedures._retention import shelf
 from healthkit.procedures._runs import Action, Outcome
 from healthkit.procedures._strangers import is_stranger
 from healthkit.quantities import quantity, utc
@@ -49,12 +51,12 @@ def steps(scene: Scene) -> Iterator[Action]:
 
 
 class Verification:
-    """One backup, looked at step by step; a restore test takes the same steps with another one."""
+    """One backup, looked at step by step: the newest, unless another one is given."""
 
-    def __init__(self, scene: Scene, config: Backups) -> None:
+    def __init__(self, scene: Scene, config: Backups, backup: Backup | None = None) -> None:
         self._scene = scene
         self._config = config
-        self._backup: Backup | None = None
+        self._backup = backup
         self._restored: Restored | None = None
         self.faults: list[str] = []
         """Everything that is wrong with it."""
@@ -72,6 +74,10 @@ class Verification:
         if self._restored is None:
             raise ProcedureError("the backup was not restored")
         return self._restored
+
+    def tried(self, backup: Backup) -> bool:
+        """Whether this is the one that is looked at."""
+        return self._backup is not None and self._backup.folder == backup.folder
 
     def choose(self) -> Outcome:
         """The newest backup by its own word; neither `ls -t` nor a touch decides."""
@@ -166,3 +172,26 @@ class Verification:
         yield self._scene.finding(
             Severity.CRITICAL, subject, message, value=float(len(faults)), hint=_DOUBT, **evidence
         )
+
+
+def newest_whole(scene: Scene, config: Backups, *, without: Verification) -> tuple[Verification | None, dict[str, str]]:
+    """The newest of the other backups that comes back whole, restored in the workspace; and why newer ones did not.
+
+    Args:
+        scene: The world.
+        config: Where the backups are.
+        without: The one that was tried already; what it restored is removed.
+    """
+    tried: dict[str, str] = {}
+    for backup in shelf(Path(config.directory)).good:
+        if without.tried(backup):
+            continue
+        shutil.rmtree(scene.workspace / "restored", ignore_errors=True)
+        other = Verification(scene, config, backup)
+        for part in (other.files, other.databases, other.configuration):
+            if not other.faults:
+                part()
+        if not other.faults:
+            return other, tried
+        tried[backup.folder.name] = other.faults[0]
+    return None, tried
