@@ -36,7 +36,7 @@ FLOORS = (
         "capacity",
         "imports",
     },
-    {"checks", "ledger"},
+    {"checks", "ledger", "audits"},
     {"procedures", "alerts", "scores"},
     {"reviews", "sections", "schedule"},
     {"cli", "runbook", "__main__"},

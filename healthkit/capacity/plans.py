@@ -40,6 +40,8 @@ def capacity(
     horizon: int = 180,
     now: datetime | None = None,
     factor: float = 1.0,
+    needed: int = NEEDED,
+    within: int = 0,
 ) -> Capacity:
     """When each resource reaches its limit, ranked over the fleet.
 
@@ -50,6 +52,8 @@ def capacity(
         horizon: Days to look ahead.
         now: The day that is still running at this time is left out.
         factor: By how much to widen the intervals, from `Ledger.factor`.
+        needed: Measured days below which nothing is forecast, `NEEDED` at least.
+        within: Among so many of the newest days; 0: among all.
 
     Raises:
         ParameterError: *rollup* lacks a column, *now* has no zone, or *horizon* or *factor* is not positive.
@@ -63,7 +67,7 @@ def capacity(
     series = daily(rollup, start)
     past = series.past
     limit = np.array([getattr(limits, resource.limit) for _, _, resource in series.keys], dtype=float)
-    reasons, believed = _judge(past, horizon)
+    reasons, believed = _judge(past, horizon, max(needed, NEEDED), within)
     reach = np.where([not reason for reason in reasons], believed, 0)
     batch = _forecast(series, limit, horizon=horizon, factor=factor, reach=reach)
     rows = _rows(series, limit, reasons, reach, batch, start=start, growth=growth)
@@ -84,18 +88,19 @@ def capacity(
     )
 
 
-def _judge(past: Array, horizon: int) -> tuple[list[str], Counts]:
+def _judge(past: Array, horizon: int, needed: int, within: int) -> tuple[list[str], Counts]:
     """Why each series cannot be forecast, empty where it can; and for how many days it is believed."""
     import numpy as np
 
     measured = np.isfinite(past)
     days = past.shape[1]
-    n = measured.sum(axis=1)
+    n, new = measured.sum(axis=1), measured[:, -within:].sum(axis=1)
+    among = f" of the last {within}" if within else ""
     span = days - measured.argmax(axis=1)
     silent = np.where(n > 0, measured[:, ::-1].argmax(axis=1), days)
     reasons = [
         f"not measured for {silent[i]} days" if silent[i] > STALE
-        else f"{n[i]} days measured, needs {NEEDED}" if n[i] < NEEDED
+        else f"{new[i]} days measured{among}, needs {needed}" if new[i] < needed
         else f"{n[i]} of {span[i]} days measured, needs half" if 2 * n[i] < span[i]
         else ""
         for i in range(len(past))

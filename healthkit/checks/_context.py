@@ -121,7 +121,7 @@ class Context:
         Raises:
             StoreError: The store cannot be read.
         """
-        return self._once("samples", self._load_samples)
+        return self.once("samples", self._load_samples)
 
     @property
     def history(self) -> pd.DataFrame:
@@ -130,12 +130,12 @@ class Context:
         Raises:
             StoreError: The store cannot be read.
         """
-        return self._once("history", self._load_history)
+        return self.once("history", self._load_history)
 
     def window(self, metric: str, *, device: str | None = None, within: timedelta = RECENT) -> pd.DataFrame:
         """Samples of one metric, oldest first, no older than *within* before now and without NaN."""
         samples = self.samples
-        data = self._once("by metric", lambda: self._split(samples)).get(metric, samples.iloc[:0])
+        data = self.once("by metric", lambda: self._split(samples)).get(metric, samples.iloc[:0])
         if device is not None:
             data = data[data["device"] == device]
         return data if within >= RECENT else data[data["ts"] > self.now - within]
@@ -164,7 +164,8 @@ class Context:
             hint="Start the collector (healthkit collect --every 60s), or see what `healthkit check collectors` says.",
         )
 
-    def _once(self, name: str, load: Callable[[], T]) -> T:
+    def once(self, name: str, load: Callable[[], T]) -> T:
+        """What *load* gave when it was first asked for under this name: several questions share one walk."""
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = load()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 @dataclass
-class _Seen:
+class Seen:
     """What a walk found, as paths."""
 
     writable: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ def _judge(context: Context, folder: Path) -> Iterator[Finding]:
         message = f"there is no folder {folder}: nothing was looked at"
         yield Finding("permissions", Severity.UNKNOWN, str(folder), message, hint="Correct `application:`.")
         return
-    seen = _walk(context, folder)
+    seen = walk(context, folder)
     asked = (
         ("anyone may write", seen.writable, Severity.CRITICAL, "chmod o-w them; find who made them so."),
         ("secrets anyone may read", seen.secret, Severity.CRITICAL, "chmod 0600 them, and replace the secrets."),
@@ -76,16 +76,27 @@ def _judge(context: Context, folder: Path) -> Iterator[Finding]:
         )
 
 
-def _walk(context: Context, folder: Path) -> _Seen:
-    seen = _Seen()
+def walk(context: Context, folder: Path, *, without: Collection[str] = (), one_device: bool = False) -> Seen:
+    """Everything below a folder, and the folder; until half a second before the deadline.
+
+    Args:
+        context: For its deadline.
+        folder: Top.
+        without: Folders that are left out.
+        one_device: Leave out what is mounted below.
+    """
+    seen, device = Seen(), os.lstat(folder).st_dev
 
     def closed(error: OSError) -> None:
         seen.closed.append(printable(error.filename))
 
-    for parent, _, names in os.walk(folder, onerror=closed):
+    for parent, folders, names in os.walk(folder, onerror=closed):
         if context.remaining < 0.5:
             seen.closed.append(f"{printable(parent)} and what comes after it: no time left")
             break
+        if parent in without or (one_device and os.lstat(parent).st_dev != device):
+            folders.clear()
+            continue
         for path in (parent, *(os.path.join(parent, name) for name in names)):  # noqa: PTH118 - a Path for each of 10^5 files costs seconds
             try:
                 _look(seen, path)
@@ -96,7 +107,7 @@ def _walk(context: Context, folder: Path) -> _Seen:
     return seen
 
 
-def _look(seen: _Seen, path: str) -> None:
+def _look(seen: Seen, path: str) -> None:
     mode = os.lstat(path).st_mode
     seen.total += 1
     regular, folder = stat.S_ISREG(mode), stat.S_ISDIR(mode)

@@ -10,6 +10,6 @@ docs/score.md tells the whole of it.
 from __future__ import annotations
 
 from healthkit.scores.results import Component, Deduction, HealthScore
-from healthkit.scores.weighing import health_score
+from healthkit.scores.weighing import Scale, health_score, weigh
 
-__all__ = ["Component", "Deduction", "HealthScore", "health_score"]
+__all__ = ["Component", "Deduction", "HealthScore", "Scale", "health_score", "weigh"]

@@ -70,6 +70,8 @@ class HealthScore:
     """Of the newest finding, UTC."""
     host: str
     """Which host; several are joined by a comma."""
+    name: str = "Health"
+    """What it is a score of."""
 
     @property
     def deductions(self) -> tuple[Deduction, ...]:
@@ -100,7 +102,7 @@ class HealthScore:
         told = f"{self.coverage:.0%} of what was asked could be told"
         lines = self.deductions[:3]
         lost = ", ".join(f"{line.check} {line.points:g}" for line in lines) if lines else "nothing"
-        return f"Health {self.value:g} of 100 ({self.state}); {told}; most lost to {lost}."
+        return f"{self.name} {self.value:g} of 100 ({self.state}); {told}; most lost to {lost}."
 
 
 def _dicts(component: Component) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
@@ -32,12 +32,27 @@ _STRANGER = "operations"
 
 
 @dataclass(frozen=True)
+class Scale:
+    """What is asked, and what it weighs: the health score is one, the security score of the monthly audit another."""
+
+    questions: Mapping[str, Question]
+    """By name; one that has no finding was not asked, and counts as unknown."""
+    shares: Mapping[str, float]
+    """What each component weighs; only the proportions count."""
+    caps: Mapping[str, float] = field(default_factory=dict)
+    """What a critical finding in a component leaves at most."""
+    name: str = "Health"
+
+
+@dataclass(frozen=True)
 class _Answer:
     """What one check said, boiled down."""
 
     question: Question
     findings: tuple[Finding, ...]
     """Those that judge something; empty: the check was never asked."""
+    limit: float = 100.0
+    """What a critical finding of it leaves at most."""
 
     @cached_property
     def worst(self) -> Finding | None:
@@ -55,7 +70,23 @@ class _Answer:
 
     @property
     def caps(self) -> list[tuple[float, Finding | None]]:
-        return [(_cap(f, self.question), f) for f in self.findings] or [(_lowest_cap(self.question), None)]
+        return [(self._cap(f), f) for f in self.findings] or [(self._lowest_cap, None)]
+
+    def _cap(self, finding: Finding) -> float:
+        """What one finding leaves at most. Never below what an unknown answer of the same check would leave."""
+        if finding.severity is Severity.UNKNOWN:
+            return self._lowest_cap
+        if finding.severity not in (Severity.WARNING, Severity.CRITICAL):
+            return 100.0
+        own = float(finding.evidence.get("cap", 100))
+        if finding.severity is Severity.CRITICAL:
+            own = min(own, self.limit)
+        return max(own, self._lowest_cap)
+
+    @property
+    def _lowest_cap(self) -> float:
+        required = REQUIRED_UNKNOWN if self.question.required else 100.0
+        return min(self.question.cap, required, self.limit)
 
 
 _DEFAULT = Weights()
@@ -71,10 +102,16 @@ def health_score(findings: Iterable[Finding], *, weights: Weights = _DEFAULT) ->
         findings: What `healthkit.checks.check` returned.
         weights: What each component weighs; only the proportions count.
     """
+    questions = {name: checks.load(name) for name in checks.names()}
+    return weigh(findings, Scale(questions, {n: getattr(weights, n) for n in Weights.__struct_fields__}, CAPPED))
+
+
+def weigh(findings: Iterable[Finding], scale: Scale) -> HealthScore:
+    """Weigh findings on any scale; see `health_score`."""
     findings = findings if isinstance(findings, Findings) else Findings(findings)
     newest = max((f.ts for f in findings if f.ts), default=None)
-    answers = _answers(findings)
-    shares = {name: Fraction(getattr(weights, name)) for name in Weights.__struct_fields__}
+    answers = _answers(findings, scale)
+    shares = {name: Fraction(share) for name, share in scale.shares.items()}
     held = deal(100 * _GRAINS, {name: share for name, share in shares.items() if answers.get(name)})
     components = [_component(name, answers.get(name, []), held.get(name, 0), newest) for name in shares]
     score = 100.0 - sum(line.points for component in components for line in component.deductions)
@@ -89,21 +126,22 @@ def health_score(findings: Iterable[Finding], *, weights: Weights = _DEFAULT) ->
         findings=findings,
         timestamp=newest,
         host=", ".join(sorted({f.host for f in findings if f.host})),
+        name=scale.name,
     )
 
 
-def _answers(findings: Findings) -> dict[str, list[_Answer]]:
+def _answers(findings: Findings, scale: Scale) -> dict[str, list[_Answer]]:
     """What was said, by component; without what does not apply."""
     said = defaultdict(list)
     for finding in findings:
         said[finding.check].append(finding)
-    known = {name: checks.load(name) for name in checks.names()}
     answers = defaultdict(list)
-    for name in sorted(known.keys() | said.keys()):
-        question = known.get(name) or _stranger(name)
+    for name in sorted(scale.questions.keys() | said.keys()):
+        question = scale.questions.get(name) or _stranger(name)
         judging = tuple(f for f in said[name] if applicable(f))
         if judging or not said[name]:
-            answers[question.component].append(_Answer(question, judging))
+            limit = scale.caps.get(question.component, 100.0)
+            answers[question.component].append(_Answer(question, judging, limit))
     return answers
 
 
@@ -154,24 +192,6 @@ def _caps(answers: Sequence[_Answer], score: float, newest: datetime | None, *, 
             lines.append(_deduction(answer, finding, score - cap, newest, cap=cap))
             score = cap
     return Component("caps", 100 - sum(line.points for line in lines), 0.0, None, tuple(lines))
-
-
-def _cap(finding: Finding, question: Question) -> float:
-    """What one finding leaves at most. Never below what an unknown answer of the same check would leave."""
-    lowest = _lowest_cap(question)
-    if finding.severity is Severity.UNKNOWN:
-        return lowest
-    if finding.severity not in (Severity.WARNING, Severity.CRITICAL):
-        return 100.0
-    own = float(finding.evidence.get("cap", 100))
-    if finding.severity is Severity.CRITICAL:
-        own = min(own, CAPPED.get(question.component, 100.0))
-    return max(own, lowest)
-
-
-def _lowest_cap(question: Question) -> float:
-    required = REQUIRED_UNKNOWN if question.required else 100.0
-    return min(question.cap, required, CAPPED.get(question.component, 100.0))
 
 
 def _deduction(

@@ -12,7 +12,8 @@ import pytest
 from healthkit.checks._context import NOT_INSTALLED
 from healthkit.config import Application, Config
 from healthkit.findings import Severity
-from healthkit.procedures.security_review import CHECKS, changes
+from healthkit.procedures._changes import changes
+from healthkit.procedures.security_review import CHECKS
 
 WEEK = timedelta(days=7)
 
