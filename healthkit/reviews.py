@@ -37,6 +37,8 @@ CAPACITY = ("disk_used_ratio", "inodes_used_ratio", "memory_used_ratio", "swap_u
 """Metrics that can run full."""
 SHOWN = (SIMULATED, "cpu_busy_ratio", "http_up", "http_response_seconds", "collector_up", *CAPACITY)
 """Metrics whose daily course a report shows."""
+ALL = "all hosts"
+"""The scope of a review for which no host was named."""
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,14 @@ class Review:
 
     @cached_property
     def runs(self) -> Logbook:
-        """Procedures that ran in the period, or soon after it, when its own reviews run: newest first."""
+        """Procedures that ran in the period, or soon after it, when its own reviews run: newest first.
+
+        Of all hosts, also of one that only reports on others and has no samples of its own; else of those asked for.
+        """
         from healthkit.logbook import logbook
 
-        return logbook(
-            self.home, since=self.period.start, until=min(self.now, self.period.end + RECENT), hosts=self.hosts
-        )
+        hosts = () if self.scope == ALL else self.hosts
+        return logbook(self.home, since=self.period.start, until=min(self.now, self.period.end + RECENT), hosts=hosts)
 
     @cached_property
     def happened(self) -> tuple[Event, ...] | None:
@@ -261,7 +265,7 @@ def review(
         place, hosts=wanted or None, metrics=SHOWN, start=chosen.end - HISTORY, end=min(chosen.end, moment)
     )
     seen = tuple(wanted or sorted(set(history["host"].astype(str))))
-    scope = ", ".join(wanted) or "all hosts"
+    scope = ", ".join(wanted) or ALL
     return Review(place, cadence, chosen, moment, seen, settings, scope, history)
 
 

@@ -36,7 +36,7 @@ FLOORS = (
         "capacity",
         "imports",
     },
-    {"checks", "ledger", "audits"},
+    {"checks", "ledger", "audits", "movements"},
     {"procedures", "alerts", "scores"},
     {"reviews", "sections", "schedule"},
     {"cli", "runbook", "__main__"},

@@ -17,7 +17,7 @@ from healthkit.checks import Context, applicable, ask
 from healthkit.checks import load as load_check
 from healthkit.findings import Findings, Severity
 from healthkit.jsons import plain
-from healthkit.procedures._courses import DAYS, SCORE, Course, courses
+from healthkit.movements import MONTH, SCORE, Movement, daily_scores, movements
 from healthkit.procedures._documents import keep
 from healthkit.procedures._optimizations import render
 from healthkit.procedures._runs import OK, Action, Outcome
@@ -56,22 +56,32 @@ class _Review:
 
     def trends(self) -> Outcome:
         """Of the last 30 days: how fast, and whether it is more than chance."""
-        found = courses(self._scene.home, now=self._scene.now)
-        known = [course for course in found if not course.unknown]
-        significant = [course for course in known if course.significant]
-        self._told["Trends"] = [str(course) for course in found] or ["nothing was measured"]
-        for course in significant:
-            if course.worse and abs(course.slope) > self._allowed(course):
-                per_day = f"{course.unit or '1'}/day"
-                self._advise(course.subject, course.movement, course.slope, per_day, "find out what drives it")
+        found = self._movements()
+        known = [one for one in found if not one.unknown]
+        significant = [one for one in known if one.significant]
+        self._told["Trends"] = [str(one) for one in found] or ["nothing was measured"]
+        for one in significant:
+            if one.worse and abs(one.slope) > self._allowed(one):
+                per_day = f"{one.unit or '1'}/day"
+                self._advise(one.subject, one.movement, one.slope, per_day, "find out what drives it")
         message = (
-            f"{len(significant)} of {len(known)} series of the last {DAYS} days have a trend beyond chance; "
+            f"{len(significant)} of {len(known)} series of the last {MONTH} days have a trend beyond chance; "
             f"{len(found) - len(known)} have too few days to tell"
         )
-        unknown = tuple(self._blind(course) for course in found if course.unknown) if not known else ()
+        unknown = tuple(self._blind(one) for one in found if one.unknown) if not known else ()
         if not found:
             unknown = (self._scene.finding(Severity.UNKNOWN, "trends", "no daily statistics were found"),)
-        return Outcome(message, plain({"days": DAYS, "series": [c.as_dict() for c in found]}), unknown)
+        return Outcome(message, plain({"days": MONTH, "series": [c.as_dict() for c in found]}), unknown)
+
+    def _movements(self) -> list[Movement]:
+        """Of every host in the store, over the last 30 whole days."""
+        from healthkit import store
+        from healthkit.capacity.resources import RESOURCES
+
+        home, end = self._scene.home, self._scene.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        metrics = [resource.metric for resource in RESOURCES]
+        rollup = store.load_rollup(home, metrics=metrics, start=end - timedelta(days=MONTH), end=end)
+        return movements(rollup, end=end, days=MONTH, scores=daily_scores(home, end=end, days=MONTH))
 
     def resources(self) -> Outcome:
         """What the checks say of disks, memory and logs on this machine now."""
@@ -135,19 +145,19 @@ class _Review:
         now = self._scene.now
         text = render(self._scene, self._told, self._advice)
         path = keep(self._scene.home, "monthly", f"optimization-report-{now:%Y-%m}.md", text)
-        return Outcome(f"kept in {path}", {"path": str(path), "next": (now + timedelta(days=DAYS)).isoformat()})
+        return Outcome(f"kept in {path}", {"path": str(path), "next": (now + timedelta(days=MONTH)).isoformat()})
 
-    def _allowed(self, course: Course) -> float:
+    def _allowed(self, one: Movement) -> float:
         """The slope a day that is no reason to act: as in the capacity plan; of a score, a point a month."""
-        if course.metric == SCORE:
-            return 1 / DAYS
+        if one.metric == SCORE:
+            return 1 / MONTH
         growth = self._scene.config.growth
-        return growth.response_seconds_per_day if course.unit == "seconds" else growth.ratio_per_day
+        return growth.response_seconds_per_day if one.unit == "seconds" else growth.ratio_per_day
 
     def _advise(self, subject: str, text: str, value: float, unit: str, do: str) -> None:
         if math.isfinite(value):
             self._advice.append({"subject": subject, "text": text, "value": value, "unit": unit, "do": do})
 
-    def _blind(self, course: Course) -> Any:
+    def _blind(self, one: Movement) -> Any:
         hint = "Keep the collector running: healthkit collect --every 60s."
-        return self._scene.finding(Severity.UNKNOWN, course.subject, course.unknown, hint=hint)
+        return self._scene.finding(Severity.UNKNOWN, one.subject, one.unknown, hint=hint)

@@ -7,28 +7,40 @@ with a function of the file's name, a line below, and a heading and a call in a 
 from __future__ import annotations
 
 from healthkit.sections.attention import attention
+from healthkit.sections.audit import audit
 from healthkit.sections.availability import availability
 from healthkit.sections.capacity import capacity
 from healthkit.sections.changes import changes
 from healthkit.sections.coverage import coverage
+from healthkit.sections.drills import drills
 from healthkit.sections.evidence import evidence
+from healthkit.sections.optimization import optimization
+from healthkit.sections.percentiles import percentiles
+from healthkit.sections.plan import plan
 from healthkit.sections.provenance import provenance
 from healthkit.sections.record import record
 from healthkit.sections.resources import resources
 from healthkit.sections.section import MEDIA_TYPE, Section
+from healthkit.sections.trends import trends
 from healthkit.sections.verdict import verdict
 
 __all__ = [
     "MEDIA_TYPE",
     "Section",
     "attention",
+    "audit",
     "availability",
     "capacity",
     "changes",
     "coverage",
+    "drills",
     "evidence",
+    "optimization",
+    "percentiles",
+    "plan",
     "provenance",
     "record",
     "resources",
+    "trends",
     "verdict",
 ]

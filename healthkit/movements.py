@@ -1,35 +1,36 @@
-"""Trends of the last month: of every resource with a limit on every host, and of each host's score."""
+"""How the daily numbers of a time moved: every resource with a limit on every host, and each host's score."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthkit.errors import StoreError
 from healthkit.quantities import difference
 from healthkit.schema import rate_unit, title
 from healthkit.state import State
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from healthkit.trends.results import TrendBatch
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
-DAYS = 30
-"""Days of a month's trend."""
+MONTH = 30
+"""Days that a slope is told for."""
 NEEDED = 13
 """Days that a trend takes beside its weekdays."""
 SCORE = "health score"
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """How one daily number moved over the month."""
+class Movement:
+    """How one daily number moved."""
 
     host: str
     metric: str
@@ -66,7 +67,7 @@ class Course:
         """What there is to say, without the subject and a full stop."""
         if self.unknown:
             return self.unknown
-        slope, low, high = (difference(v * DAYS, self.unit) for v in (self.slope, self.lower, self.upper))
+        slope, low, high = (difference(v * MONTH, self.unit) for v in (self.slope, self.lower, self.upper))
         numbers = f"{slope} a month (95 % interval {low} to {high}, p = {self.p_value:.2g}, {self.n} days)"
         if self.ambiguous:
             return f"shift or trend, cannot tell: {numbers}"
@@ -86,34 +87,32 @@ class Course:
         return self.sentence
 
 
-def courses(home: Path, *, now: datetime) -> list[Course]:
-    """Of the whole days of the last month, what moves most surely first.
+def movements(rollup: pd.DataFrame, *, end: datetime, days: int, scores: Mapping[str, Array]) -> list[Movement]:
+    """Of whole days; what moves most surely first.
 
-    Raises:
-        StoreError: The samples cannot be read.
+    Args:
+        rollup: Daily statistics as `load_rollup` returns them.
+        end: Midnight after the last day, UTC.
+        days: How many.
+        scores: Daily scores by host, from `daily_scores`.
     """
     import numpy as np
 
-    from healthkit import store
-    from healthkit.capacity.resources import RESOURCES, daily
+    from healthkit.capacity.resources import daily
     from healthkit.trends import trend_many
 
-    end = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = end - timedelta(days=DAYS)
-    rollup = store.load_rollup(home, metrics=[r.metric for r in RESOURCES], start=start, end=end)
-    series = daily(rollup, end)
+    series = daily(rollup[rollup["date"] >= end - timedelta(days=days)], end)
     keys = [(host, resource.metric, device) for host, device, resource in series.keys]
-    past = np.full((len(keys), DAYS), np.nan)
-    width = min(series.past.shape[1], DAYS)
-    past[:, DAYS - width :] = series.past[:, series.past.shape[1] - width :]
-    scores = _scores(home, start, end)
+    past = np.full((len(keys), days), np.nan)
+    width = min(series.past.shape[1], days)
+    past[:, days - width :] = series.past[:, series.past.shape[1] - width :]
     keys += [(host, SCORE, "") for host in scores]
-    values = np.concatenate([past, *(row[None] for row in scores.values())]) if scores else past
+    values = np.concatenate([past, *(row[None] for row in scores.values())])
     if not len(values):
         return []
     batch = trend_many(values, season=7)
     sure = beyond_chance(batch.p_value, batch.alpha)
-    found = [_course(key, batch, i, sure=bool(sure[i] and not batch.ambiguous[i])) for i, key in enumerate(keys)]
+    found = [_movement(key, batch, i, sure=bool(sure[i] and not batch.ambiguous[i])) for i, key in enumerate(keys)]
     return sorted(found, key=lambda c: (bool(c.unknown), c.p_value if math.isfinite(c.p_value) else 2, c.subject))
 
 
@@ -131,26 +130,27 @@ def beyond_chance(p_values: Array, share: float) -> np.ndarray[Any, np.dtype[np.
     return named
 
 
-def _course(key: tuple[str, str, str], batch: TrendBatch, i: int, *, sure: bool) -> Course:
+def _movement(key: tuple[str, str, str], batch: TrendBatch, i: int, *, sure: bool) -> Movement:
     n = int(batch.n[i])
     unit = "" if key[1] == SCORE else rate_unit(key[1])
     slope, lower, upper, p = (float(a[i]) for a in (batch.slope, batch.lower, batch.upper, batch.p_value))
     unknown = "" if math.isfinite(slope) else f"cannot tell: {n} days measured, a trend needs {NEEDED} at least"
-    return Course(*key, unit, slope, lower, upper, p, sure, bool(batch.ambiguous[i]), n, unknown)
+    return Movement(*key, unit, slope, lower, upper, p, sure, bool(batch.ambiguous[i]), n, unknown)
 
 
-def _scores(home: Path, start: datetime, end: datetime) -> dict[str, Array]:
-    """The last score of each day, of every host that was checked; none while the records cannot be read."""
+def daily_scores(home: Path, *, end: datetime, days: int) -> dict[str, Array]:
+    """The last score of each day by host, NaN = not checked.
+
+    Raises:
+        StoreError: The records cannot be read.
+    """
     import numpy as np
 
+    start = end - timedelta(days=days)
     found: dict[str, Array] = {}
-    try:
-        with State(home) as state:
-            rows = state.records("health_reports", since=start, until=end, cadence=None)
-    except StoreError:
-        return {}
+    with State(home) as state:
+        rows = state.records("health_reports", since=start, until=end, cadence=None)
     for row in reversed(rows):
         if row["overall_score"] is not None and row["host"]:
-            day = (row["ts"] - start).days
-            found.setdefault(str(row["host"]), np.full(DAYS, np.nan))[day] = row["overall_score"]
+            found.setdefault(str(row["host"]), np.full(days, np.nan))[(row["ts"] - start).days] = row["overall_score"]
     return dict(sorted(found.items()))
