@@ -75,7 +75,7 @@ trend = hk.trend(series)
 trend
 
 # %%
-trend.plot()
+axes = trend.plot()
 
 # %% [markdown]
 # ## Forecast
@@ -87,7 +87,7 @@ forecast = hk.forecast(series, horizon="90D", limit=0.9)
 forecast
 
 # %%
-forecast.plot()
+axes = forecast.plot()
 
 # %%
 forecast.to_frame().tail(3)
@@ -128,3 +128,47 @@ findings.to_frame()[["severity", "subject", "message"]].head(8)
 
 # %%
 hk.health_score(findings)
+
+# %% [markdown]
+# ## Write a check
+# A file in `HOME/checks` is a check: it is asked with the others, and counts in the score. It gives one finding for each
+# thing that it judged, with the number and what to do.
+
+# %%
+from pathlib import Path
+
+Path(place, "checks").mkdir(mode=0o755, exist_ok=True)
+
+# %%
+# %%writefile {place}/checks/room.py
+"""Is there room for another database of 50 GiB?"""
+
+from healthkit import Finding, Severity
+
+LOCAL = False  # it judges samples alone, so it can speak of every host
+
+
+def check(context):
+    for mount, free in context.latest("disk_available_bytes").items():
+        enough = free.value > 50 * 2**30
+        severity = Severity.OK if enough else Severity.WARNING
+        yield Finding("room", severity, mount, f"{free.value / 2**30:.0f} GiB are free", value=free.value, unit="bytes")
+
+
+# %%
+hk.check(place, names=["room"], host=str(host), now=hk.review(place).until).to_frame()[
+    ["severity", "subject", "message"]
+]
+
+# %% [markdown]
+# ## The same files with other tools
+# The store is plain Parquet. DuckDB (`pip install duckdb`) reads it as it lies there; so does Polars, with
+# `pl.scan_parquet(raw)`.
+
+# %%
+import duckdb
+
+raw = f"{place}/metrics/raw/*/*.parquet"
+samples = duckdb.read_parquet(raw)
+busy = samples.filter("metric = 'cpu_busy_ratio'").aggregate("host, quantile_cont(value, 0.95) AS p95")
+busy.order("p95 DESC").df()

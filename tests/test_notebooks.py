@@ -24,4 +24,5 @@ def test_a_notebook_is_stripped_and_its_cells_are_short(path):
         if cell["cell_type"] == "code":
             assert cell["outputs"] == []
             assert cell["execution_count"] is None
-            assert sum(1 for line in cell["source"] if line.strip()) <= 5
+            writes_a_file = cell["source"][0].startswith("%%writefile")
+            assert writes_a_file or sum(1 for line in cell["source"] if line.strip()) <= 5

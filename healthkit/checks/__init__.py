@@ -8,7 +8,7 @@ It may also say
 - `LOCAL`: whether it looks at the machine it runs on, not only at samples (True),
 - `CAP`: the lowest score that its worst answer leaves (100: none; see `healthkit.scores`).
 
-Dropping such a file here is all it takes. A check that fails, or has no answer at the deadline, becomes UNKNOWN with
+Dropping such a file here is all it takes, or one into `HOME/checks/` (see `_own`). A check that fails, or has no answer at the deadline, becomes UNKNOWN with
 the reason; the others go on.
 """
 
@@ -22,14 +22,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from healthkit.checks import _own
 from healthkit.checks._context import HISTORY, NOT_INSTALLED, RECENT, Context, applicable, not_applicable
 from healthkit.config import Config, load_config
-from healthkit.errors import HealthkitError, ParameterError
+from healthkit.errors import ConfigError, HealthkitError, ParameterError
 from healthkit.findings import Finding, Findings, Severity
 from healthkit.jsons import plain
 
@@ -62,18 +63,29 @@ class Question:
     """The check itself."""
 
 
-def names() -> tuple[str, ...]:
-    """The checks there are, in order of name."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+def names(home: Path | None = None) -> tuple[str, ...]:
+    """The checks there are, in order of name; with those that a home has of its own."""
+    ours = {m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
+    return tuple(sorted(ours | (_own.files(home).keys() if home else set())))
 
 
-@cache
-def load(name: str) -> Question:
+def load(name: str, home: Path | None = None) -> Question:
     """One check.
 
     Raises:
         ParameterError: There is none of this name.
+        ConfigError: The home has one of its own of the name of one of ours.
     """
+    own = _own.files(home).get(name) if home else None
+    if own is None:
+        return _ours(name)
+    if name in names():
+        raise ConfigError(f"healthkit has a check {name!r}: choose another name", file=str(own))
+    return Question(name, _own.COMPONENT, weight=1, required=False, local=False, cap=100, ask=partial(_own.ask, own))
+
+
+@cache
+def _ours(name: str) -> Question:
     if name not in names():
         raise ParameterError(f"no check is named {name!r}; there are {', '.join(names())}")
     module = import_module(f"{__name__}.{name}")
@@ -119,7 +131,7 @@ def check(
         ParameterError: There is no check of one of the names.
     """
     home = Path(home)
-    chosen = [load(name) for name in (_all_names() if names is None else sorted(set(names)))]
+    chosen = [load(name, home) for name in (_all_names(home) if names is None else sorted(set(names)))]
     context = Context(
         home=home,
         config=load_config(home) if config is None else config,

@@ -28,7 +28,7 @@ def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | Non
     from healthkit.scores import health_score
 
     if list_:
-        for name in checks.names():
+        for name in checks.names(home):
             click.echo(name)
         return 0
     config = load_config(home)
