@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -128,6 +128,18 @@ def _count(arrivals: Arrivals, frame: pd.DataFrame, measured: pd.DataFrame, kept
     arrivals.first = min(arrivals.first or first, first)
     arrivals.last = max(arrivals.last or last, last)
     arrivals.series |= set(kept[_SERIES].drop_duplicates().astype(str).itertuples(index=False, name=None))
+
+
+def read_text(file: TextIO, source: str) -> str:
+    """All of a text.
+
+    Raises:
+        SourceError: It is not UTF-8.
+    """
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise SourceError(f"not UTF-8 text: {error}", source=source) from error
 
 
 def samples_frame(columns: dict[str, Any]) -> pd.DataFrame:

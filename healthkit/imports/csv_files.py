@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from healthkit.errors import ParameterError, SourceError
-from healthkit.imports.arrivals import samples_frame
+from healthkit.imports.arrivals import read_text, samples_frame
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -97,7 +97,7 @@ def wide(
 
 def _read(file: TextIO, source: str) -> pd.DataFrame:
     """All cells as text, with the line of each row as the index."""
-    reader = csv.reader(io.StringIO(file.read(), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_text(file, source), newline=""), strict=True)
     lines, rows = [], []
     try:
         header = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
@@ -110,7 +110,7 @@ def _read(file: TextIO, source: str) -> pd.DataFrame:
                 )
             lines.append(reader.line_num)
             rows.append(row)
-    except (csv.Error, UnicodeDecodeError) as error:
+    except csv.Error as error:
         raise SourceError(str(error), source=source, line=reader.line_num) from error
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise SourceError(f"two columns are named {', '.join(twice)}", source=source, line=1)
