@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +15,7 @@ from healthkit import ledger
 from healthkit.config import Config, load_config
 from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
 from healthkit.quantities import digits
-from healthkit.reports import archive, delivery, execution, mails, notebooks, outbox, outputs, page
+from healthkit.reports import archive, delivery, execution, mails, notebooks, outbox, outputs, page, startup
 from healthkit.reports.parameters import check, infer
 from healthkit.state import State
 
@@ -135,16 +134,11 @@ def make(
         delivery.check_mail(order.config.mail, [*to, delivery.sender(order.config)])
     given = _given(path, order, parameters or {}, now=now)
     root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=root) as folder:
-        executed = Path(folder) / path.name
-        try:
-            notebook = execution.execute(path, executed, given, engine=engine, timeout=timeout, progress=progress)
-        except ReportError as error:
-            if not executed.exists():
-                raise
-            at, _ = _keep(order, notebooks.read(executed), reason=str(error))
-            _tell_operators(order, str(error), at)
-            raise ReportError(str(error), notebook=str(at.notebook)) from error
+    notebook, failure = execution.run(path, given, engine=engine, timeout=timeout, progress=progress)
+    if failure:
+        at, _ = _keep(order, notebook, reason=failure)
+        _tell_operators(order, failure, at)
+        raise ReportError(failure, notebook=str(at.notebook))
     at, record = _keep(order, notebook)
     _remember(order, notebook, record)
     report = Report(
@@ -173,8 +167,7 @@ def _given(path: Path, order: _Order, more: Mapping[str, Any], *, now: datetime 
 
 def _keep(order: _Order, notebook: Any, *, reason: str = "") -> tuple[archive.Place, dict[str, Any]]:
     """Render and archive what was executed; as failed where there is a reason."""
-    import nbformat
-
+    nbformat = startup.nbformat()
     sections = outputs.shown(notebook)
     verdict = outputs.verdict(sections)
     label = verdict.period or order.period or f"{order.now:%Y-%m-%d}"

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nbformat.v4 import new_output
-from papermill.engines import Engine
+from papermill.engines import Engine, NBClientEngine
 
 Progress = Callable[[int, int], None]
 """Called with the number of cells done and of all, before the first and after each: between cells, never during one."""
@@ -46,6 +46,7 @@ class InProcess(Engine):  # type: ignore[misc]  # papermill is untyped
         *,
         timeout: float | None = None,
         progress: Progress | None = None,
+        done: Callable[[Any], object] = lambda _notebook: None,
         **_: Any,
     ) -> None:
         """Run all cells up to the first that fails.
@@ -56,6 +57,7 @@ class InProcess(Engine):  # type: ignore[misc]  # papermill is untyped
             timeout: Seconds for the whole run. Python code and sleeping calls are stopped; a single call into C code
                 only when it returns. Outside the main thread it is looked at between cells.
             progress: Told about each cell.
+            done: Handed the executed notebook, also when a cell failed.
         """
         from healthkit.reports.shells import shell
 
@@ -76,13 +78,57 @@ class InProcess(Engine):  # type: ignore[misc]  # papermill is untyped
                     nb_man.cell_complete(cell, cell_index=index)
                 report(index + 1, total)
         nb_man.nb.metadata["language_info"] = {"name": "python", "version": sys.version.split()[0]}
-        nb_man.nb.metadata["healthkit"] = {
-            "engine": "healthkit",
-            "seconds": round(time.monotonic() - started, 3),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        }
+        _note(nb_man.nb, "healthkit", started, resource.RUSAGE_SELF)
+        done(nb_man.nb)
         if isinstance(error, KeyboardInterrupt):
             raise error
+
+
+class Kernel(NBClientEngine):  # type: ignore[misc]  # papermill is untyped
+    """papermill's own engine and a kernel, with one time-out for the whole run."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        done: Callable[[Any], object] = lambda _notebook: None,
+        **options: Any,
+    ) -> None:
+        """Run all cells up to the first that fails. Arguments as of `InProcess`."""
+        started, latest = time.monotonic(), nb_man.nb.cells[:1]
+        report, total = progress or (lambda _done, _total: None), len(nb_man.nb.cells)
+
+        def remaining(_cell: Any) -> float | None:
+            return max(started + timeout - time.monotonic(), 0.05) if timeout else None
+
+        def complete(cell: Any, cell_index: int | None = None, **more: Any) -> None:
+            finish(cell, cell_index=cell_index, **more)
+            latest[:] = [cell]
+            report(total if cell_index is None else cell_index + 1, total)
+
+        finish, nb_man.cell_complete = nb_man.cell_complete, complete
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, timeout_func=remaining, **options)
+        except TimeoutError:  # nbclient's, which leaves no trace in the notebook
+            latest[0].metadata.papermill["exception"] = True
+            late = f"the notebook ran longer than {timeout:g} s"
+            latest[0].outputs.append(new_output("error", ename="OutOfTime", evalue=late, traceback=[late]))
+        finally:
+            _note(nb_man.nb, "stock", started, resource.RUSAGE_CHILDREN)
+            done(nb_man.nb)
+
+
+def _note(notebook: Any, engine: str, started: float, who: int) -> None:
+    """What the run took. Memory is the most that the process, or its largest child so far, ever had."""
+    notebook.metadata["healthkit"] = {
+        "engine": engine,
+        "seconds": round(time.monotonic() - started, 3),
+        "peak_memory_bytes": resource.getrusage(who).ru_maxrss * 1024,
+    }
 
 
 def _skipped(cell: Any) -> bool:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import html
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from healthkit.errors import ParameterError, ReportError
-from healthkit.reports import files, notebooks, parameters
+from healthkit.reports import files, notebooks, parameters, startup
 
 if TYPE_CHECKING:
     from healthkit.reports.engines import Progress
@@ -37,7 +35,7 @@ def execute(
         output: Where the executed one is written, in one piece, also when a cell fails.
         given: Values for its parameters. Secrets by reference; neither the notebook nor its outputs show them.
         engine: `healthkit` runs the cells in this process, `stock` in the kernel that the notebook names.
-        timeout: Seconds for the whole run (`stock`: for each cell); None for no limit.
+        timeout: Seconds for the whole run; None for no limit.
         progress: Called with the number of cells done and of all.
 
     Returns:
@@ -47,6 +45,30 @@ def execute(
         ParameterError: A parameter is unknown or does not fit; no cell was run.
         ReportError: A cell failed. Names it, and `notebook` is the path of what was executed.
     """
+    executed, failure = run(notebook, given, engine=engine, timeout=timeout, progress=progress)
+    executed.metadata.papermill["output_path"] = str(output)
+    files.write(output, startup.nbformat().writes(executed) + "\n")
+    if failure:
+        raise ReportError(failure, notebook=str(output))
+    return executed
+
+
+def run(
+    notebook: Path,
+    given: Mapping[str, Any],
+    *,
+    engine: EngineName = "healthkit",
+    timeout: float | None = 1800,
+    progress: Progress | None = None,
+) -> tuple[Any, str]:
+    """Run a notebook. Arguments as of `execute`, but nothing is written.
+
+    Returns:
+        The executed notebook, and which cell failed and how; empty if none did.
+
+    Raises:
+        ParameterError: A parameter is unknown or does not fit; no cell was run.
+    """
     source = notebooks.read(notebook)
     if engine == "healthkit" and source.metadata.kernelspec.get("language", "python") != "python":
         raise ParameterError(f"{notebook}: not a Python notebook: run it with the stock engine")
@@ -55,62 +77,45 @@ def execute(
     secrets = {name: str(value) for name, value in values.items() if known[name].secret}
     _add_secrets(source, secrets)
     public = {name: value for name, value in values.items() if name not in secrets}
-    executed, failure = _papermill(source, output, public, engine=engine, timeout=timeout, progress=progress)
-    executed.metadata.papermill.update(input_path=str(notebook), output_path=str(output))
-    import nbformat
-
-    hidden = [parameters.reveal(reference) for reference in secrets.values()]
-    text = _hide(nbformat.writes(executed), hidden)
-    files.write(output, text + "\n")
-    if failure:
+    executed, failure = _papermill(source, public, engine=engine, timeout=timeout, progress=progress)
+    executed.metadata.papermill.update(input_path=str(notebook), output_path="")
+    if secrets:
+        nbformat = startup.nbformat()
+        hidden = [parameters.reveal(reference) for reference in secrets.values()]
+        executed = nbformat.reads(_hide(nbformat.writes(executed), hidden), as_version=4)
         failure = json.loads(_hide(json.dumps(failure), hidden))
-        raise ReportError(f"{notebook.name}: {failure}", notebook=str(output))
-    return nbformat.reads(text, as_version=4)
+    return executed, f"{notebook.name}: {failure}" if failure else ""
 
 
 def _papermill(
-    source: Any,
-    output: Path,
-    values: Mapping[str, Any],
-    *,
-    engine: EngineName,
-    timeout: float | None,
-    progress: Progress | None,
+    source: Any, values: Mapping[str, Any], *, engine: EngineName, timeout: float | None, progress: Progress | None
 ) -> tuple[Any, str]:
     """The executed notebook, and what failed in it in one line."""
-    import nbformat
     import papermill
     from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
-    from healthkit.reports.engines import InProcess
+    from healthkit.reports.engines import InProcess, Kernel
 
     logging.getLogger("papermill").setLevel(logging.WARNING)
     papermill_engines.register("healthkit", InProcess)  # it is, unless this is a bare checkout without entry points
-    output.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(prefix=".running.", suffix=".ipynb", dir=output.parent)
-    os.close(fd)
-    ours = engine == "healthkit"
-    options = {"timeout": timeout, "progress": progress} if ours else {"execution_timeout": timeout and int(timeout)}
+    papermill_engines.register("healthkit-stock", Kernel)
+    last: list[Any] = []
     failure = ""
     try:
-        try:
-            papermill.execute_notebook(
-                source,
-                name.replace("{", "{{").replace("}", "}}"),  # papermill formats paths
-                dict(values),
-                engine_name="healthkit" if ours else None,
-                request_save_on_cell_execute=not ours,
-                progress_bar=False,
-                **options,
-            )
-        except PapermillExecutionError as error:
-            failure = f"{error.ename}: {error.evalue}".partition("\n")[0]
-        except TimeoutError as error:  # nbclient's, of one cell
-            failure = str(error).partition("\n")[0]
-        executed = nbformat.read(name, as_version=4)
-    finally:
-        Path(name).unlink(missing_ok=True)
+        papermill.execute_notebook(
+            source,
+            None,  # written once, by us, when it is known what must be hidden in it
+            dict(values),
+            engine_name="healthkit" if engine == "healthkit" else "healthkit-stock",
+            progress_bar=False,
+            timeout=timeout,
+            progress=progress,
+            done=last.append,
+        )
+    except PapermillExecutionError as error:
+        failure = f"{error.ename}: {error.evalue}".partition("\n")[0]
+    executed = last[0]
     if found := notebooks.failing_cell(executed):
         failure = f"cell {found[0]} failed: {failure}"
     return executed, failure

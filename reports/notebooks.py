@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from healthkit.errors import ParameterError, ReportError
+from healthkit.reports import startup
 
 
 def find(home: Path, name: str) -> Path:
@@ -32,8 +33,7 @@ def read(path: Path) -> Any:
     Raises:
         ReportError: It cannot be read or is no notebook.
     """
-    import nbformat
-
+    nbformat = startup.nbformat()
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     except (OSError, ValueError, TypeError, AttributeError, KeyError, nbformat.ValidationError) as error:

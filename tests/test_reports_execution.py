@@ -169,6 +169,15 @@ def test_a_run_that_takes_too_long_is_stopped(tmp_path, cell):
     assert made.cells[-1].outputs == []
 
 
+@pytest.mark.slow
+def test_a_kernel_that_takes_too_long_in_all_is_stopped(tmp_path):
+    path = write(notebook(*["import time\ntime.sleep(0.7)"] * 5), tmp_path / "in.ipynb")
+    message, made = failing(path, tmp_path / "out.ipynb", "stock", timeout=2)
+    assert re.search(r"cell [1-5] failed: OutOfTime: the notebook ran longer than 2 s", message)
+    assert made.metadata.healthkit.engine == "stock"
+    assert made.metadata.healthkit.peak_memory_bytes > 2e7
+
+
 def test_outside_the_main_thread_the_time_is_looked_at_between_cells(tmp_path):
     path = write(notebook("import time\ntime.sleep(0.3)", "2"), tmp_path / "in.ipynb")
     caught = []

@@ -152,7 +152,7 @@ def ask(questions: Iterable[Question], context: Context, *, seconds: float) -> l
         answer.start()
     found = []
     for answer in running:
-        answer.join(context.remaining)
+        answer.wait(context.remaining)
         found += [_complete(finding, answer.question, context) for finding in answer.collect(seconds)]
     return found
 
@@ -170,21 +170,31 @@ class _Answer(threading.Thread):
         self._findings: list[Finding] = []
         self._done = False
 
+    def start(self) -> None:
+        """Ask, in a thread of its own, unless the answer is known: a fleet has thousands of those."""
+        if self._context.local or not self.question.local:
+            super().start()
+            return
+        why = f"cannot be told from samples: run healthkit check on {self._context.subject_host}"
+        self._findings.append(not_applicable(self.question.name, "host", why))
+        self._done = True
+
     def run(self) -> None:
         name = self.question.name
-        if self.question.local and not self._context.local:
-            why = f"cannot be told from samples: run healthkit check on {self._context.subject_host}"
-            self._findings.append(not_applicable(name, "host", why))
+        try:
+            for finding in self.question.ask(self._context):
+                self._findings.append(finding)
+        except EXPECTED as error:
+            self._findings.append(_unknown(name, _reason(error), hint=_remedy(error)))
         else:
-            try:
-                for finding in self.question.ask(self._context):
-                    self._findings.append(finding)
-            except EXPECTED as error:
-                self._findings.append(_unknown(name, _reason(error), hint=_remedy(error)))
-            else:
-                if not self._findings:
-                    self._findings.append(_unknown(name, "gave no answer"))
+            if not self._findings:
+                self._findings.append(_unknown(name, "gave no answer"))
         self._done = True
+
+    def wait(self, seconds: float) -> None:
+        """Until it is answered, but no longer."""
+        if not self._done:
+            self.join(seconds)
 
     def collect(self, seconds: float) -> list[Finding]:
         """What was found so far, with an UNKNOWN where the end is missing."""

@@ -115,6 +115,11 @@ class Context:
         return max(timedelta(minutes=15), timedelta(seconds=3 * float(self.config.collect.every)))
 
     @property
+    def hour(self) -> timedelta:
+        """How far back a mean of now reaches: an hour, or further where samples are rarer than that."""
+        return max(HOUR, self.fresh)
+
+    @property
     def samples(self) -> pd.DataFrame:
         """Samples of the last 24 hours, loaded once: ts, host, metric, device, value; counters as they were read.
 

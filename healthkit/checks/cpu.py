@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import HOUR, critical_above, judge, stretch
+from healthkit.checks._context import critical_above, judge, stretch
 from healthkit.findings import Finding
 from healthkit.quantities import quantity
 
@@ -36,7 +36,7 @@ def check(context: Context) -> Iterator[Finding]:
         ("stolen", "cpu_steal_ratio", STEAL, "The hypervisor is overcommitted: move the machine or take a larger one."),
     )
     for name, metric, (warning, critical), hint in asked:
-        window = context.window(metric, within=HOUR)
+        window = context.window(metric, within=context.hour)
         if not context.latest(metric):
             if metric == "cpu_busy_ratio":
                 yield context.unmeasured("cpu", "CPU", metric)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import HOUR, critical_above, judge, stretch
+from healthkit.checks._context import critical_above, judge, stretch
 from healthkit.findings import Finding
 from healthkit.quantities import quantity
 
@@ -27,7 +27,7 @@ def check(context: Context) -> Iterator[Finding]:
     if not context.latest(metric):
         yield context.unmeasured("memory", "memory", metric)
         return
-    window = context.window(metric, within=HOUR)
+    window = context.window(metric, within=context.hour)
     limit = context.config.limits.memory
     mean = float(window["value"].mean())
     severity = judge(mean, limit, critical_above(limit))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import HOUR, judge, not_applicable, stretch
+from healthkit.checks._context import judge, not_applicable, stretch
 from healthkit.findings import Finding
 from healthkit.quantities import quantity
 
@@ -35,7 +35,7 @@ def check(context: Context) -> Iterator[Finding]:
         if not context.latest(metric):
             yield context.unmeasured("pressure", metric.partition("_")[0], metric)
             continue
-        window = context.window(metric, within=HOUR)
+        window = context.window(metric, within=context.hour)
         mean = float(window["value"].mean())
         severity = judge(mean, warning, critical)
         yield Finding(
