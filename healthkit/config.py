@@ -69,17 +69,32 @@ class _Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every section of the file."""
 
 
-class Recipients(_Strict, frozen=True):
-    """Who gets which mail."""
+class Recipient(_Strict, frozen=True):
+    """Somebody who gets a part of a report."""
 
-    weekly: tuple[str, ...] = ()
+    address: str
+    hosts: tuple[str, ...] = ()
+    """Names of hosts or groups; empty for all."""
+    severity: Literal["critical", "warning", "unknown"] = "unknown"
+    """The least severity of what needs a hand."""
+
+
+class Recipients(_Strict, frozen=True):
+    """Who gets which mail. Reports go to the first three; operators hear of failures and alerts."""
+
+    weekly: tuple[str | Recipient, ...] = ()
     """Of the scheduled weekly report."""
-    monthly: tuple[str, ...] = ()
+    monthly: tuple[str | Recipient, ...] = ()
     """Of the monthly report."""
-    quarterly: tuple[str, ...] = ()
+    quarterly: tuple[str | Recipient, ...] = ()
     """Of the quarterly report."""
     operators: tuple[str, ...] = ()
     """Of alerts, and of reports that failed."""
+
+    def of(self, cadence: str) -> tuple[Recipient, ...]:
+        """Who gets the reports of a cadence; nobody, if it is none of the three."""
+        listed = getattr(self, cadence) if cadence in {"weekly", "monthly", "quarterly"} else ()
+        return tuple(Recipient(address=one) if isinstance(one, str) else one for one in listed)
 
 
 class Mail(_Strict, frozen=True):
@@ -359,6 +374,8 @@ class Config(_Strict, frozen=True):
 
     host: str = field(default_factory=socket.gethostname)
     """What this host is called in samples and reports."""
+    groups: dict[str, tuple[str, ...]] = {}
+    """Hosts that are reported on together: names, or patterns such as `web-*`, by name of the group."""
     mail: Mail = Mail()
     services: tuple[Service, ...] = ()
     """What is watched."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -202,7 +202,8 @@ class Review:
         from healthkit.ledger import score
 
         try:
-            return score(self.home, rollup=self.history, now=self.until)
+            whole = self.history if self.scope == "all hosts" else None  # other hosts' forecasts are due as well
+            return score(self.home, rollup=whole, now=self.until)
         except StoreError:
             return None
 
@@ -217,11 +218,11 @@ class Review:
         )
 
     @cached_property
-    def predictions(self) -> list[dict[str, Any]]:
-        """What `capacity` predicts, for the ledger to hold us to."""
-        from healthkit.ledger import predictions
+    def predictions(self) -> dict[str, list[Any]]:
+        """What `capacity` predicts, for the ledger to hold us to: columns and rows."""
+        from healthkit.ledger import pack, predictions
 
-        return [asdict(one) for one in predictions(self.capacity)]
+        return pack(predictions(self.capacity))
 
 
 def review(
@@ -238,14 +239,14 @@ def review(
         home: Directory with metrics and configuration; empty: `$HEALTHKIT_HOME`.
         cadence: `weekly`, `monthly` or `quarterly`.
         period: Its label, such as `2026-W47`; empty: the newest ended period with samples, else the running one.
-        hosts: Names, or one text with commas; empty: every host with samples in the history.
+        hosts: Names of hosts or of configured groups, or one text with commas; empty: every host with samples in the history.
         now: Time of the review, for reruns and tests: aware, or ISO 8601 text with a zone; empty: the clock.
 
     Raises:
         ParameterError: Another cadence's label, a period that has not begun, or a host nobody has heard of.
         ConfigError: The configuration cannot be used.
     """
-    from healthkit import config, store
+    from healthkit import config, fleets, store
 
     if cadence not in CADENCES:
         raise ParameterError(f"cadence {cadence!r}: one of {', '.join(CADENCES)}")
@@ -258,15 +259,16 @@ def review(
     if chosen.start > moment:
         raise ParameterError(f"period {period!r} has not begun")
     wanted = [name.strip() for name in (hosts.split(",") if isinstance(hosts, str) else hosts) if name.strip()]
-    known = store.hosts(place)
-    if unknown := sorted(set(wanted) - set(known)):
-        raise ParameterError(f"no samples of host {', '.join(unknown)}; known: {', '.join(known) or 'none'}")
-    history = store.load_rollup(
-        place, hosts=wanted or None, metrics=SHOWN, start=chosen.end - HISTORY, end=min(chosen.end, moment)
-    )
-    seen = tuple(wanted or sorted(set(history["host"].astype(str))))
+    named = fleets.members(wanted, store.hosts(place), settings.groups) if wanted else ()
     scope = ", ".join(wanted) or ALL
-    return Review(place, cadence, chosen, moment, seen, settings, scope, history)
+    asked = {"home": place, "cadence": cadence, "period": chosen, "now": moment}
+    if part := fleets.find(asked, named, scope):
+        return part
+    history = store.load_rollup(
+        place, hosts=named or None, metrics=SHOWN, start=chosen.end - HISTORY, end=min(chosen.end, moment)
+    )
+    seen = named or tuple(sorted(set(history["host"].astype(str))))
+    return fleets.keep(Review(place, cadence, chosen, moment, seen, settings, scope, history))
 
 
 def _moment(now: datetime | str | None) -> datetime:

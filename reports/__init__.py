@@ -13,25 +13,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from healthkit.reports.archive import refresh
+    from healthkit.reports.circulation import circulate, send_again
     from healthkit.reports.editions import NotDelivered, Report, make
     from healthkit.reports.execution import execute
+    from healthkit.reports.fleets import Fleet, make_each
     from healthkit.reports.letters import send_file
     from healthkit.reports.outbox import Delivery, flush_outbox
     from healthkit.reports.page import render
 
 _HOME_OF = {
     "Delivery": "outbox",
+    "Fleet": "fleets",
     "NotDelivered": "editions",
     "Report": "editions",
+    "circulate": "circulation",
     "execute": "execution",
     "flush_outbox": "outbox",
     "make": "editions",
+    "make_each": "fleets",
     "refresh": "archive",
     "render": "page",
+    "send_again": "circulation",
     "send_file": "letters",
 }
 
-__all__ = ["Delivery", "NotDelivered", "Report", "execute", "flush_outbox", "make", "refresh", "render", "send_file"]
+__all__ = [
+    "Delivery",
+    "Fleet",
+    "NotDelivered",
+    "Report",
+    "circulate",
+    "execute",
+    "flush_outbox",
+    "make",
+    "make_each",
+    "refresh",
+    "render",
+    "send_again",
+    "send_file",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -52,13 +52,18 @@ class Place:
         return self._file("json")
 
     @property
+    def pdf(self) -> Path:
+        """The page on paper; there only if it was asked for."""
+        return self._file("pdf")
+
+    @property
     def failed(self) -> Place:
         """Where it lies if it failed."""
         return Place(self.folder, f"{self.stem}.failed")
 
     def remove(self) -> None:
         """Forget it; the record first, so that the index never points at nothing."""
-        for path in (self.record, self.html, self.notebook, self.text):
+        for path in (self.record, self.html, self.notebook, self.text, self.pdf):
             path.unlink(missing_ok=True)
 
     def _file(self, ending: str) -> Path:
@@ -81,15 +86,20 @@ def place(root: Path, name: str, period: str, verdict: Verdict, hosts: Iterable[
     return Place(root / cadence, stem if len(stem.encode()) < 200 else f"{stem[:180]}-{len(set(hosts))}-hosts")
 
 
-def store(at: Place, *, html: str, notebook: str, text: str, record: Mapping[str, Any]) -> None:
-    """Write a report, then the index of the archive and the `latest` page of its series."""
+def store(
+    at: Place, *, html: str, notebook: str, text: str, record: Mapping[str, Any], pdf: bytes | None = None
+) -> None:
+    """Write a report. The index and the `latest` page of its series follow with `refresh`."""
     files.write(at.html, html)
     files.write(at.notebook, notebook)
     files.write(at.text, text)
+    if pdf is None:
+        at.pdf.unlink(missing_ok=True)  # of an earlier edition
+    else:
+        files.write(at.pdf, pdf)
     write_record(at, record)
     if not record.get("failed"):
         at.failed.remove()
-    refresh(at.folder.parent)
 
 
 def write_record(at: Place, record: Mapping[str, Any]) -> None:

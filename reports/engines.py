@@ -116,7 +116,8 @@ class Kernel(NBClientEngine):  # type: ignore[misc]  # papermill is untyped
         except TimeoutError:  # nbclient's, which leaves no trace in the notebook
             latest[0].metadata.papermill["exception"] = True
             late = f"the notebook ran longer than {timeout:g} s"
-            latest[0].outputs.append(new_output("error", ename="OutOfTime", evalue=late, traceback=[late]))
+            # In front: the kernel was interrupted, and may have said so.
+            latest[0].outputs.insert(0, new_output("error", ename="OutOfTime", evalue=late, traceback=[late]))
         finally:
             _note(nb_man.nb, "stock", started, resource.RUSAGE_CHILDREN)
             done(nb_man.nb)

@@ -69,7 +69,7 @@ def _row(record: Mapping[str, Any], hosts: Sequence[str], periods: Sequence[str]
         "failed": bool(record.get("failed")),
         "worst": Markup(display.badge(_severity(record))),  # noqa: S704 - our own
         "sentence": line(str(record.get("sentence") or "")),
-        "files": [(ending, f"{base}.{ending}") for ending in ("html", "ipynb", "json", "txt")],
+        "files": [(ending, f"{base}.{ending}") for ending in ("html", "ipynb", "json", "txt", *(["pdf"] if record.get("pdf") else []))],
     }  # fmt: skip
 
 

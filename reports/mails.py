@@ -131,8 +131,8 @@ def text(sections: Sequence[Shown], verdict: Verdict, *, most: int | None = MOST
 
 
 def scope_key(verdict: Verdict) -> str:
-    """Which hosts a series is about, for names: the host, or `fleet`."""
-    return verdict.hosts[0] if len(verdict.hosts) == 1 else "fleet"
+    """Which hosts a series is about, for names: the host, the group, or `fleet`."""
+    return verdict.hosts[0] if len(verdict.hosts) == 1 else verdict.group or "fleet"
 
 
 def _head(message: EmailMessage, title: str, envelope: Envelope) -> None:
@@ -165,6 +165,7 @@ def _html(
         changes=[_short(line(change), 300) for section in sections if section.name == "changes"
                  for change in section.text.splitlines() if change.strip()][:MOST_CHANGES],
         attention=[_attention(row) for row in attention[:MOST_ROWS]],
+        note=next((str(s.data.get("note") or "") for s in sections if s.name == "attention"), ""),
         more=len(attention) - MOST_ROWS if len(attention) > MOST_ROWS else 0,
         capacity=[_capacity(row) for row in outputs.rows(sections, "capacity") if row.get("days") is not None][:MOST_CAPACITY],
         charts=charts,

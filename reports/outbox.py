@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -47,6 +47,18 @@ class Delivery:
         for word, some in (("queued", self.queued), ("refused", self.refused)):
             parts += [f"{word} for {name}: {why}" for name, why in some.items()]
         return "; ".join(parts)
+
+
+def joined(outcomes: Iterable[Delivery]) -> Delivery:
+    """What became of several messages together."""
+    sent: dict[str, None] = {}
+    queued: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for outcome in outcomes:
+        sent |= dict.fromkeys(outcome.sent)
+        queued |= outcome.queued
+        refused |= outcome.refused
+    return Delivery(tuple(sent), queued, refused)
 
 
 def send(

@@ -43,6 +43,8 @@ class Verdict:
     host: str = ""
     """Empty for several."""
     hosts: tuple[str, ...] = ()
+    group: str = ""
+    """What the hosts are called together, if they are a group."""
     score: float | None = None
     """0-100; None if it could not be told."""
     state: str = "unknown"

@@ -20,20 +20,25 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 _STYLE = f"<style>{display.STYLE}</style>"
+_HOST = re.compile(r'<span class="host">([^<]*)</span>')
 _HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
 
 
-def render(notebook: Any, *, title: str = "", language: str = "en") -> str:
+def render(
+    notebook: Any, *, title: str = "", language: str = "en", links: Mapping[str, str] | None = None, above: str = ""
+) -> str:
     """The page of an executed notebook, as one HTML file.
 
     Args:
         notebook: As executed; after a failing cell nothing is shown, and the page says so.
+        links: Where hosts have pages of their own: their names become links.
+        above: Where the page is that this one belongs to.
         title: Title of the document; default: the first heading, then period and hosts.
         language: Language of the texts, for screen readers.
     """
     from markupsafe import Markup
 
-    body = _Body()
+    body = _Body(links or {})
     for cell in notebook.cells:
         body.add(cell)
     sections = outputs.shown(notebook)
@@ -47,6 +52,7 @@ def render(notebook: Any, *, title: str = "", language: str = "en") -> str:
         heading="" if any(level == 1 for level, _, _ in body.headings) else heading,
         kicker=[part for part in (verdict.cadence.capitalize(), verdict.period, scope(verdict)) if part],
         contents=[(anchor, text) for level, anchor, text in body.headings if level == 2],
+        above=above,
         simulated=verdict.simulated,
         failure=_failure(*failed) if failed else None,
         blocks=[Markup(block) for block in body.blocks],  # noqa: S704 - cleaned where it came from outside
@@ -66,7 +72,9 @@ def template(name: str) -> Template:
 
 
 def scope(verdict: outputs.Verdict) -> str:
-    """The host, or how many."""
+    """The host, the group, or how many."""
+    if verdict.group:
+        return f"{outputs.line(verdict.group)} fleet"
     hosts = verdict.hosts or ((verdict.host,) if verdict.host else ())
     return outputs.line(hosts[0]) if len(hosts) == 1 else f"{len(hosts)} hosts" if hosts else ""
 
@@ -74,11 +82,12 @@ def scope(verdict: outputs.Verdict) -> str:
 class _Body:
     """The blocks of a page, in order, with anchors that are unique on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, links: Mapping[str, str]) -> None:
         self.blocks: list[str] = []
         self.headings: list[tuple[int, str, str]] = []
         self._anchors: Counter[str] = Counter()
         self._latest = ""
+        self._links = {f'<span class="host">{display.text(host)}</span>': href for host, href in links.items()}
 
     def add(self, cell: Any) -> None:
         """What a reader sees of a cell: a text, or the outputs. The code is in the notebook."""
@@ -101,6 +110,10 @@ class _Body:
         self.headings.append((level, name, text))
         return f'<h{level} id="{name}">{inner}</h{level}>'
 
+    def _link(self, match: re.Match[str]) -> str:
+        href = self._links.get(match[0])
+        return f'<a class="host" href="{escape(href)}">{match[1]}</a>' if href else match[0]
+
     def _show(self, output: Any) -> Iterator[str]:
         if output.output_type == "stream":
             if text := outputs.plain(output.text).rstrip():
@@ -118,7 +131,7 @@ class _Body:
         text = outputs.plain(str(data.get("text/plain", "")))
         if isinstance(ours, Mapping) and "text/html" in data:
             name = escape(slug(str(ours.get("section", ""))))
-            html = data["text/html"].replace(_STYLE, "")  # it is in the page's head, once
+            html = _HOST.sub(self._link, data["text/html"].replace(_STYLE, ""))  # it is in the page's head, once
             yield f'<div class="section s-{name}">{scrolling(html)}</div>'
         elif "text/html" in data:
             yield f'<div class="output">{scrolling(clean(outputs.plain(data["text/html"])))}</div>'

@@ -39,7 +39,7 @@ FLOORS = (
     },
     {"checks", "ledger", "audits", "movements"},
     {"procedures", "alerts", "scores"},
-    {"reviews", "sections", "schedule"},
+    {"reviews", "fleets", "sections", "schedule"},
     {"cli", "runbook", "__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -371,7 +371,7 @@ def test_reports_go_to_the_configured_recipients(tmp_path):
     fake.chmod(0o755)
     config = parse_config("mail: {recipients: {weekly: [a@example.org, b@example.org]}}\n")
     result = runs.run(tasks.task("weekly-system-review"), Place(tmp_path, str(fake)), config)
-    assert result.output == "-P -m healthkit report weekly --to a@example.org --to b@example.org"
+    assert result.output == "-P -m healthkit report weekly --recipients weekly"
 
 
 @pytest.mark.slow

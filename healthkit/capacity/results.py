@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -129,6 +129,24 @@ class Capacity:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def of(self, hosts: Collection[str]) -> Capacity:
+        """The resources of some hosts."""
+        import numpy as np
+
+        places = [place for place, row in enumerate(self.rows) if row.host in hosts]
+        past = self.past[places]
+        shares = [self.rows[place].coverage for place in places]
+        return replace(
+            self,
+            rows=tuple(self.rows[place] for place in places),
+            n=int(np.isfinite(past).sum()),
+            coverage=float(np.mean(shares)) if shares else math.nan,
+            past=past,
+            mean=self.mean[places],
+            lower={level: ends[places] for level, ends in self.lower.items()},
+            upper={level: ends[places] for level, ends in self.upper.items()},
+        )
 
     def required(self, row: int, target: datetime) -> tuple[float, float]:
         """Capacity that row needs on *target* to stay below its limit, as a share of today's; and at the 80 % end.

@@ -40,7 +40,7 @@ class Commands(click.Group):
         return command
 
 
-_NOT_COMMANDS = {"main", "notifying", "options", "output", "resident"}
+_NOT_COMMANDS = {"main", "notifying", "options", "output", "progress", "resident"}
 _MODULES = {"import": "import_"}
 
 

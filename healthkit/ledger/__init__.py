@@ -8,7 +8,7 @@ wider (or narrower), and the report says so.
 from __future__ import annotations
 
 from healthkit.ledger.calibration import coverage_interval, width_factor
-from healthkit.ledger.predictions import HORIZONS, Prediction, prediction, predictions, record
+from healthkit.ledger.predictions import HORIZONS, Prediction, pack, prediction, predictions, record, unpack
 from healthkit.ledger.results import Ledger
 from healthkit.ledger.scoring import score
 
@@ -17,9 +17,11 @@ __all__ = [
     "Ledger",
     "Prediction",
     "coverage_interval",
+    "pack",
     "prediction",
     "predictions",
     "record",
     "score",
+    "unpack",
     "width_factor",
 ]

@@ -98,6 +98,18 @@ def prediction(data: Mapping[str, Any]) -> Prediction:
     return Prediction(**values | {k: v for k, v in (nothing | unknown).items() if values.get(k) is None})
 
 
+def pack(predictions: Iterable[Prediction]) -> dict[str, list[Any]]:
+    """Predictions as one table, names once: a fleet has thousands, and a notebook keeps them as JSON."""
+    names = list(Prediction.__dataclass_fields__)
+    return {"columns": names, "rows": [[getattr(one, name) for name in names] for one in predictions]}
+
+
+def unpack(table: Mapping[str, Sequence[Any]]) -> Iterator[Prediction]:
+    """The predictions of a table that `pack` made, back from JSON."""
+    for row in table["rows"]:
+        yield prediction(dict(zip(table["columns"], row, strict=True)))
+
+
 def record(home: Path, predictions: Iterable[Prediction]) -> int:
     """Store predictions; those of a series that were made for the same days at the same time before are not repeated.
 

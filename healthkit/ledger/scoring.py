@@ -36,7 +36,9 @@ def score(home: Path, *, rollup: pd.DataFrame | None = None, now: datetime | Non
     """
     now = now or datetime.now(UTC)
     with State(home) as state:
-        open_ones = state.records("forecasts", scored=None)
+        # Those of today are of the report that asks, when it is made again: it must not count itself.
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        open_ones = [row for row in state.records("forecasts", scored=None) if row["made"] < today]
         due = [row for row in open_ones if row["kind"] == "crossing" or row["target"] + _DAY <= now]
         if due:
             measured = _measured(home, rollup, due, now)

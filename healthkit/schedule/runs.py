@@ -119,8 +119,8 @@ def missed(tasks: Sequence[Task], home: Path, *, now: datetime, zone: tzinfo | N
 
 
 def _command(task: Task, place: Place, config: Config) -> list[str]:
-    to = getattr(config.mail.recipients, task.recipients) if task.recipients else ()
-    return place.command(*task.command, *(word for address in to for word in ("--to", address)))
+    listed = task.recipients and config.mail.recipients.of(task.recipients)
+    return place.command(*task.command, *(("--recipients", task.recipients) if task.recipients and listed else ()))
 
 
 @contextlib.contextmanager

@@ -47,6 +47,8 @@ def _banner(review: Review) -> str:
 
 def numbers(review: Review) -> dict[str, Any]:
     """Everything that subject, index and archive need to know about a report."""
+    from healthkit.checks import applicable
+
     scores = [score.value for score in review.scores.values()]
     score = min(scores) if scores else None
     previous = (review.previous or {}).get("score")
@@ -61,6 +63,7 @@ def numbers(review: Review) -> dict[str, Any]:
         if review.hosts
         else "no host",
         "hosts": list(review.hosts),
+        "group": review.scope if review.scope in review.config.groups and len(review.hosts) > 1 else "",
         "score": score,
         "change": score - previous if score is not None and previous is not None else None,
         "coverage": review.coverage,
@@ -68,7 +71,7 @@ def numbers(review: Review) -> dict[str, Any]:
         "worst": review.findings.worst.value,
         "sentence": sentence(review),
         "simulated": bool(review.simulated),
-        "findings": [finding.as_dict() for finding in review.findings],
+        "findings": [f.as_dict() for f in review.findings if f.severity is not Severity.OK and applicable(f)],
     }
 
 
