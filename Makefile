@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := healthkit collectors reports notebooks
 # The commands among the files: the others are their parts, and train_forecast.py rewrites the constants.
-BENCHMARKS := collect store anomalies trend forecast
+BENCHMARKS := collect store anomalies trend forecast report
 
 .PHONY: demo test quick lint bench notebooks reference pin clean FORCE
 .DELETE_ON_ERROR:

@@ -75,7 +75,7 @@ def test_a_group_is_its_hosts(home):
     report = reports.make(home, "weekly", hosts=["web"], now=NOW)
     assert report.html.name == "weekly-2026-W47-web.html"
     assert hk.review(home, hosts="web, db-1", now=NOW).hosts == ("web-1", "web-2", "db-1")
-    with pytest.raises(ParameterError, match="no samples of host none; known: cache-1, .*; groups: none, web"):
+    with pytest.raises(ParameterError, match=r"no samples of host none; known: cache-1, .*; groups: none, web"):
         hk.review(home, hosts="none", now=NOW)
 
 
@@ -113,7 +113,9 @@ def test_thirty_recipients_get_what_they_asked_for_once(home, tmp_path):
     try:
         made = reports.circulate(home, "weekly", recipients="weekly", now=NOW)
         assert len(made) == 5
-        got = {to: message_from_string(m["content"], policy=policy.default) for m in server.messages() for to in m["to"]}
+        got = {
+            to: message_from_string(m["content"], policy=policy.default) for m in server.messages() for to in m["to"]
+        }
         assert len(got) == len(server.messages()) == len(PEOPLE) == 30
         assert got["web3@example.org"]["Subject"].startswith("[simulated] web fleet 2026-W47: ")
         assert got["db0@example.org"]["Subject"].startswith("[simulated] db-1 2026-W47: ")
