@@ -202,7 +202,7 @@ class Review:
         from healthkit.ledger import score
 
         try:
-            whole = self.history if self.scope == "all hosts" else None  # other hosts' forecasts are due as well
+            whole = self.history if self.scope == ALL else None  # other hosts' forecasts are due as well
             return score(self.home, rollup=whole, now=self.until)
         except StoreError:
             return None
