@@ -73,6 +73,7 @@ class Recipient(_Strict, frozen=True):
     """Somebody who gets a part of a report."""
 
     address: str
+    """Where it goes."""
     hosts: tuple[str, ...] = ()
     """Names of hosts or groups; empty for all."""
     severity: Literal["critical", "warning", "unknown"] = "unknown"
@@ -205,6 +206,7 @@ class Drill(_Strict, frozen=True):
     dependencies: tuple[Endpoint | Command, ...] = ()
     """What the service needs besides its data: a URL, `host:port`, or a command that ends with 0."""
     start_timeout: Duration = Duration(60)
+    """How long it may take until it first answers."""
     timeout: Positive = 5
     """Seconds that one answer may take."""
     rto: Duration = Duration(4 * 3600)
@@ -212,6 +214,7 @@ class Drill(_Strict, frozen=True):
     rpo: Duration = Duration(24 * 3600)
     """Recovery point objective: age of the data that came back."""
     every_months: Annotated[int, Meta(ge=1, le=12)] = 3
+    """How often there is to be a drill."""
 
 
 class Backups(_Strict, frozen=True):
