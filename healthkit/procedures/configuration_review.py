@@ -1,4 +1,4 @@
-"""Reviews the application's configuration and healthkit's own: is it valid, and what might it say better, by which number?"""
+"""Reviews the application's configuration and healthkit's own: what is not valid, and what might say it better, by which number."""
 
 from __future__ import annotations
 
