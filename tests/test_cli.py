@@ -86,6 +86,7 @@ def test_the_written_configuration_names_every_key_with_its_default():
         "backups",
         "logs",
         "application",
+        "drill",
         "demonstration",
     }:
         assert getattr(everything, key) == getattr(Config(), key), key
