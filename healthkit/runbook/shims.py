@@ -56,8 +56,18 @@ def install_shim(home: Path, asked: Namespace) -> int:
     text = _MODULE.format(marker=MARKER, python=sys.executable, home=str(home.absolute()))
     write_atomically(module, text)
     write_atomically(command, _COMMAND.format(marker=MARKER, python=shlex.quote(sys.executable)), mode=0o755)
+    _make_folders(home)
     sys.stdout.write(f"{module}\n")
     sys.stderr.write(
         f"export PYTHONPATH={shlex.quote(str(top))}   # where `python` is missing, PATH={top}/bin:$PATH too\n"
     )
     return 0
+
+
+def _make_folders(home: Path) -> None:
+    """What the old scripts write into and do not make: a copy to a folder that is not there becomes a file of its name."""
+    for name in ("metrics", "reports/daily", "reports/weekly", "reports/monthly", "reports/quarterly"):
+        try:
+            (home / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            sys.stderr.write(f"healthkit: {home / name}, which the old scripts write into, cannot be made: {error}\n")

@@ -57,3 +57,15 @@ def test_it_is_written_again_and_leaves_what_is_not_ours(old, shim, tmp_path):
         assert (other / name).read_text() == "# somebody's\n"
         assert not [path for path in other.rglob("*") if path.is_file() and MARKER in path.read_text()]
         shutil.rmtree(other)
+
+
+def test_the_folders_that_the_old_scripts_write_into_are_there(old, tmp_path):
+    """D54: without `reports/quarterly` a copy into it became a file of that name, and the only report was deleted."""
+    report = tmp_path / "dr-test-report.md"
+    report.write_text("# Drill\n")
+    subprocess.run(["cp", report, tmp_path / "quarterly"], check=True)
+    assert (tmp_path / "quarterly").is_file()
+    assert old("--install-shim", tmp_path / "shim").code == 0
+    subprocess.run(["cp", report, f"{old.home}/reports/quarterly/"], check=True)
+    assert (old.home / "reports/quarterly/dr-test-report.md").is_file()
+    assert (old.home / "metrics").is_dir()
