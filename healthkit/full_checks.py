@@ -58,7 +58,7 @@ def keep(home: Path, report: Mapping[str, Any], *, here: bool = True, now: datet
         OSError: The file could not be written.
     """
     now = now or datetime.now(UTC)
-    with State(home) as state:
+    with State(home, timeout=1) as state:  # in the spool it is as safe
         state.record_health_report(report, now=now)
     if here:
         folder = home / "reports" / "daily"

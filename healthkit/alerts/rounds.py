@@ -64,7 +64,7 @@ def look(home: Path, config: Config, transports: Collection[str], *, now: dateti
     """
     now = (now or datetime.now(UTC)).astimezone(UTC)
     rules = load_rules(home)
-    with State(home) as state:
+    with State(home, timeout=1) as state:
         try:
             before, silences = read_alerts(state, config.host, now=now), tuple(read_silences(state, now=now))
         except StoreError as error:

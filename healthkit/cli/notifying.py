@@ -32,7 +32,7 @@ class Patience:
 
 
 PATIENT = Patience()
-BRIEF = Patience(seconds=2.5, tries=1, timeout=2)
+BRIEF = Patience(seconds=1.5, tries=1, timeout=1.5)
 """Of a command that must be back within five seconds."""
 
 
