@@ -62,6 +62,34 @@ sections.availability(week)
 sections.resources(week)
 
 # %% [markdown]
+# ## Performance
+# Score, CPU, memory and responses of the week: averages, 95th percentiles and peaks.
+
+# %%
+sections.performance(week)
+
+# %% [markdown]
+# ## Security
+# The weekly review, and what changed since the one before.
+
+# %%
+sections.security(week)
+
+# %% [markdown]
+# ## Backups
+# How old, whether every byte was read, and whether one was restored.
+
+# %%
+sections.backups(week)
+
+# %% [markdown]
+# ## Recommendations
+# Each with the number that it follows from.
+
+# %%
+sections.recommendations(week)
+
+# %% [markdown]
 # ## Findings, with evidence
 # What was seen, and what to do about it.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from healthkit.sections.attention import attention
 from healthkit.sections.audit import audit
 from healthkit.sections.availability import availability
+from healthkit.sections.backups import backups
 from healthkit.sections.capacity import capacity
 from healthkit.sections.changes import changes
 from healthkit.sections.coverage import coverage
@@ -16,11 +17,14 @@ from healthkit.sections.drills import drills
 from healthkit.sections.evidence import evidence
 from healthkit.sections.optimization import optimization
 from healthkit.sections.percentiles import percentiles
+from healthkit.sections.performance import performance
 from healthkit.sections.plan import plan
 from healthkit.sections.provenance import provenance
+from healthkit.sections.recommendations import recommendations
 from healthkit.sections.record import record
 from healthkit.sections.resources import resources
 from healthkit.sections.section import MEDIA_TYPE, Section
+from healthkit.sections.security import security
 from healthkit.sections.trends import trends
 from healthkit.sections.verdict import verdict
 
@@ -30,6 +34,7 @@ __all__ = [
     "attention",
     "audit",
     "availability",
+    "backups",
     "capacity",
     "changes",
     "coverage",
@@ -37,10 +42,13 @@ __all__ = [
     "evidence",
     "optimization",
     "percentiles",
+    "performance",
     "plan",
     "provenance",
+    "recommendations",
     "record",
     "resources",
+    "security",
     "trends",
     "verdict",
 ]

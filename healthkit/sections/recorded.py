@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from healthkit import display
@@ -14,15 +15,23 @@ if TYPE_CHECKING:
     from healthkit.reviews import Review
 
 
-def unknown(review: Review, procedure: str) -> str:
-    """The sentence that stands where a run should be."""
+def newest(review: Review, procedure: str) -> tuple[dict[str, RecordedRun], list[str]]:
+    """The newest run of a procedure by host, and the hosts without one."""
+    ended = [run for run in review.runs.of(procedure) if run.status != "running"]
+    found = {run.host: run for run in reversed(ended)}
+    return {host: found[host] for host in sorted(found)}, [host for host in review.hosts if host not in found]
+
+
+def unknown(review: Review, procedure: str, hosts: Sequence[str] = ()) -> str:
+    """The sentence that stands where a run should be, of some *hosts* or of all."""
     command = f"healthkit run {procedure}"
     if review.runs.unknown:
         return f"Unknown: the records of procedures cannot be read ({review.runs.unknown}). To run it: {command}."
     since, until = review.period.start, min(review.now, review.period.end + RECENT)
-    return (
-        f"Unknown: no run of {procedure} is on record from {since:%Y-%m-%d} to {until:%Y-%m-%d}. To run it: {command}."
-    )
+    names = f"{', '.join(hosts[:4])}{f' and {len(hosts) - 4} more' if len(hosts) > 4 else ''}"
+    where = f" on {names}" if hosts else ""
+    span = f"from {since:%Y-%m-%d} to {until:%Y-%m-%d}"
+    return f"Unknown: no run of {procedure}{where} is on record {span}. To run it: {command}."
 
 
 def missing(review: Review, name: str, procedure: str) -> Section:
