@@ -19,8 +19,10 @@ import healthkit
 from healthkit.demo import demo_data
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 from healthkit.grids import merge_grids
+from healthkit.grids.lattices import step_of
 from healthkit.quantiles import independent, merge, needed, percentiles
 from healthkit.store.rates import rates
+from healthkit.store.rollup import roll_up, single
 
 GRID = np.arange(21) / 20
 
@@ -30,9 +32,9 @@ def minutes(values, start="2026-01-05", name="cpu_busy_ratio"):
     return pd.Series(np.asarray(values, dtype=float), index, name=name)
 
 
-def rank_error(value, pooled, p):
+def rank_error(value, pooled, p, slack=1e-12):
     """Distance in rank points of p from the ranks that *value* has in the pooled samples."""
-    slack = 1e-12 * abs(value)
+    slack *= abs(value)
     low = 100 * np.mean(pooled < value - slack)
     high = 100 * np.mean(pooled <= value + slack)
     return max(low - p, p - high, 0.0)
@@ -85,18 +87,55 @@ def test_merged_from_ninety_daily_grids_within_three_quarters_of_a_rank_point(da
 @pytest.mark.slow
 def test_merged_over_the_simulated_fleet():
     data = demo_data(hosts=3, days=90, end=datetime(2026, 11, 23, tzinfo=UTC), every="10min")
-    data["value"] = rates(data)
-    at = np.array([50, 75, 90, 95.0])
-    for (metric, host, device), part in data.dropna(subset="value").groupby(
-        ["metric", "host", "device"], observed=True
-    ):
-        days = [day.to_numpy() for _, day in part.groupby(part["ts"].dt.floor("D"))["value"]]
-        grids = np.maximum.accumulate([np.quantile(day, GRID) for day in days], axis=1)
-        values, _, bound = merge_grids(grids, np.array([float(len(day)) for day in days]), at)
-        pooled = part["value"].to_numpy()
-        off = np.array([rank_error(v, pooled, p) for v, p in zip(values, at, strict=True)])
-        assert off.max() <= 0.75, (metric, host, device)
-        assert (off <= bound + 0.7).all()  # 144 values a day
+    data = data.sort_values(["host", "metric", "device", "ts"], kind="stable").reset_index(drop=True)
+    names = ["metric", "host", "device"]
+    data[names] = data[names].astype("category")
+    data["value"] = np.asarray(rates(data), dtype=float)
+    samples = {key: part["value"].to_numpy() for key, part in data.dropna().groupby(names, observed=True)}
+    worst, true = {}, []
+    for key, days in roll_up(data, data["value"].to_numpy()).groupby(names, observed=True):
+        for row in merge(days, (50, 90, 95, 99)) if key in samples else ():
+            # the rollup keeps quantiles to 16 bits
+            off = rank_error(row.value, samples[key], row.q, slack=2e-5)
+            worst[row.q] = max(worst.get(row.q, 0.0), off)
+            true.append(off <= row.error + 0.01)
+    assert max(worst.values()) <= 0.75, worst
+    assert np.mean(true) >= 0.95
+
+
+def events(rng, every_minutes=5, a_day=12, days=90):
+    """Rates of a counter of rare events, and their rollup."""
+    n = 1440 // every_minutes
+    values = rng.poisson(a_day / n, (days, n)) / (60 * every_minutes)
+    q = single(np.quantile(values, GRID, axis=1).T).astype(float)
+    q[:, -1] = values.max(axis=1)
+    body = {"metric": "network_receive_drops_total", "host": "a", "device": "eth0", "n": n, "coverage": 1.0}
+    return values.ravel(), pd.DataFrame({**body, "mean": values.mean(axis=1), "q": list(q)})
+
+
+@pytest.mark.parametrize("a_day", [1, 3, 12])
+def test_the_percentiles_of_rare_events(a_day):
+    values, rollup = events(np.random.default_rng(4), a_day=a_day)
+    for row in merge(rollup, (50, 95, 98, 99, 99.5)):
+        assert rank_error(row.value, values, row.q, slack=2e-5) <= min(0.75, row.error + 0.36)  # one event in 288
+
+
+def test_without_means_the_stated_error_of_rare_events_is_the_greatest():
+    values, rollup = events(np.random.default_rng(4))
+    stated = {row.q: row for row in merge(rollup.drop(columns="mean"), (90, 99))}
+    assert rank_error(stated[99].value, values, 99, slack=2e-5) <= stated[99].error
+    assert stated[99].error > 1
+
+
+def test_steps_are_found_in_sixteen_bits_and_none_finer_than_they_keep():
+    rng = np.random.default_rng(5)
+    rounded = np.round(rng.uniform(0, 0.01, (1, 30, 21)), 4)
+    rough = rng.uniform(0.2, 0.9, (1, 30, 21))
+    there = np.ones((1, 30), dtype=bool)
+    assert step_of(np.sort(single(rounded).astype(float)), there) == [1e-4]
+    assert step_of(np.sort(single(rough).astype(float)), there) == [0]
+    few = np.sort(rng.binomial(2, 0.1, (1, 30, 21)) / 300)
+    assert step_of(few, there) == pytest.approx([1 / 300])
 
 
 def test_mean_of_daily_p95_is_not_what_merge_returns():

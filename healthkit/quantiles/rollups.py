@@ -23,7 +23,8 @@ def merge(
     """Percentiles of a period from the rollup's daily grids; daily percentiles are never averaged.
 
     Args:
-        rollup: Rows of one metric as `load_rollup` returns them: columns metric, host, device, n, coverage, q.
+        rollup: Rows of one metric as `load_rollup` returns them: columns metric, host, device, n, coverage, q; and mean, which
+            tells how many a day's rare events are: without it their percentiles have a great `error`.
         q: Percentiles, between 0 and 100.
         by: One group for each host or device; without it all rows are pooled.
 
@@ -66,10 +67,11 @@ def _merged(group: str, part: pd.DataFrame, wanted: tuple[float, ...]) -> Iterat
         np.stack([np.asarray(grid, dtype=np.float64) for grid in part["q"]]),
         part["n"].to_numpy(dtype=np.float64),
     )
+    mean = part["mean"].to_numpy(dtype=np.float64) if "mean" in part else None
     at = np.array(wanted)
-    values, errors, _ = merge_grids(grids, n, at)
-    lower = merge_grids(grids, n, np.maximum(at - errors, 0))[0]
-    upper = merge_grids(grids, n, np.minimum(at + errors, 100))[0]
+    values, errors, _ = merge_grids(grids, n, at, mean=mean)
+    lower = merge_grids(grids, n, np.maximum(at - errors, 0), mean=mean)[0]
+    upper = merge_grids(grids, n, np.minimum(at + errors, 100), mean=mean)[0]
     total = int(n.sum())
     for index, q in enumerate(wanted):
         if total < needed(q):

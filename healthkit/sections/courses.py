@@ -31,10 +31,12 @@ def period_percentile(rollup: pd.DataFrame, metric: str, percent: float) -> dict
     keys = list(zip(rows["host"].astype(str), rows["device"].astype(str), strict=True))
     series = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     days = {day: i for i, day in enumerate(sorted(set(rows["date"])))}
-    grids, n = np.full((len(series), len(days), 21), np.nan), np.zeros((len(series), len(days)))
+    shape = (len(series), len(days))
+    grids, n, mean = np.full((*shape, 21), np.nan), np.zeros(shape), np.full(shape, np.nan)
     place = [series[key] for key in keys], [days[day] for day in rows["date"]]
     grids[place], n[place] = np.stack(rows["q"].to_list()), rows["n"].to_numpy(dtype=float)
-    values = merge_grids(grids, n, np.array([percent]))[0][:, 0]
+    mean[place] = rows["mean"].to_numpy(dtype=float)
+    values = merge_grids(grids, n, np.array([percent]), mean=mean)[0][:, 0]
     return {key: float(values[i]) for key, i in series.items()}
 
 
