@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 MOST_SHIFTS = 5
 """Steps looked for in one series."""
-# Twice the log-likelihood ratio by which a step must pass the threshold for even odds that it is there. Steps that just
-# pass are often chance, and a line beside a chance step is often significant.
-_EVEN_ODDS = 4.0
+# By how much a step must pass the threshold, as a logarithm, for even odds that it is there. Steps that just pass are often
+# chance, and a line beside a chance step is often significant.
+_EVEN_ODDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def draw(values: Floats, measured: Mask, noises: Noises, *, season: int) -> Line
         if not more.any():
             break
         taken = np.concatenate([taken[more], best.at[more, None]], axis=1)
-        rows, odds = rows[more], odds[more] + (best.margin[more] - _EVEN_ODDS) / 2
+        rows, odds = rows[more], odds[more] + best.margin[more] - _EVEN_ODDS
         whitening = Whitening(whitening.precision[:, more], whitening.memory[:, more], whitening.log_det[more])
     return lines
 

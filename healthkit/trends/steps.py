@@ -1,11 +1,16 @@
 """Where a series steps to another level, weighed against a line under every noise at once.
 
-Four explanations compete at every moment: nothing, a line, a step, and both. A step is believed when it adds enough to
-the line, or when it alone explains enough and clearly more than a line alone.
+Four explanations compete: nothing, a line, a step, and both. Each is a marginal likelihood, in which the sizes of line and
+step are integrated out over what they may be, and the noises averaged over; a step is believed where it multiplies the odds
+enough. What a step may be leaves out what is nearly none, because a slow line has small steps everywhere.
 
 All steps of a series are tried in one backward pass: seen through the Kalman filter, a step that begins at t leaves
 innovations that follow a recursion from t on, so that its products with every column, and with itself, are linear and
 quadratic forms that can be carried backwards.
+
+Sources:
+    Kass and Raftery (1995), JASA 90, 773-795 (Bayes factors).
+    Johnson and Rossell (2010), J. R. Statistical Society B 72, 143-170 (moment priors, which are 0 at no effect).
 """
 
 from __future__ import annotations
@@ -21,14 +26,14 @@ if TYPE_CHECKING:
     from healthkit.trends.fits import Fit, Mask, Whitening
     from healthkit.trends.noises import Floats
 
-# Twice the log-likelihood ratio. Calibrated: 0.2 false steps per series-year (docs/trend-benchmark.md).
-ADDS_TO_LINE = 12.0
-BEATS_NOTHING = 12.0
-BEATS_LINE = 10.0
-# Under persistent noise one large innovation looks like a step, and more must be asked: this, times phi squared.
-_PERSISTENCE = 4.0
-# A step this close behind the line, or ahead of it, fits as well: which of the two it is cannot be told.
-TELLS_APART = -6.0
+# Logarithm of what the odds must be multiplied by. Calibrated: 0.2 false steps per series-year (docs/trend-benchmark.md).
+_BELIEVED = 4.8
+# Prior odds, as logarithms: of a line against none where there is no step, and where there is one.
+_LINE, _LINE_BESIDE = 1.0, -2.0
+# Standard deviation of the change that a line makes from end to end, in standard deviations of the noise.
+_LINE_CHANGES = 4.0
+# A step this much more likely than nothing, and not much less than a line, fits as well: which it is cannot be told.
+_RIVAL, _TELLS_APART = 4.0, -3.0
 # A level is what lasts: fewer values than this on one side of a step are a bump or the edge of the picture.
 LASTS = 5
 
@@ -40,7 +45,7 @@ class Scan:
     at: NDArray[np.intp]
     """Index of the first value of the new level, (c,)."""
     margin: Floats
-    """By how much it passes what is asked of a step, as twice a log-likelihood ratio; below 0 it does not, (c,)."""
+    """Logarithm of by how much more than is asked of a step it multiplies the odds; below 0 it does not, (c,)."""
     rivals: Mask
     """Whether a step explains the series about as well as a line does, (c,)."""
 
@@ -55,23 +60,32 @@ def scan(fit: Fit, whitening: Whitening, phi: Floats, allowed: Mask) -> Scan:
         allowed: Where a step may begin, (c, n).
     """
     products, length = _step_products(fit, whitening, phi)
-    doubt = _PERSISTENCE / 2 * phi**2
-    adds, alone, ahead = (np.where(allowed, score, -np.inf) for score in _scores(fit, products, length, doubt))
-    margin = np.maximum(adds - ADDS_TO_LINE, np.minimum(alone - BEATS_NOTHING, ahead - BEATS_LINE))
-    rivals = np.any((alone > BEATS_NOTHING) & (ahead > TELLS_APART), axis=1)
-    return Scan(_most_likely(margin), margin.max(axis=1), rivals)
+    nothing, line, step, both = _likelihoods(fit, products, length, _reach(whitening))
+    odds = np.logaddexp(step, both + _LINE_BESIDE) - np.logaddexp(nothing, line + _LINE)
+    rivals = np.any(allowed & (step - nothing > _RIVAL) & (step - line > _TELLS_APART), axis=1)
+    at, odds = _most_likely(np.where(allowed, odds, -np.inf))
+    return Scan(at, odds - _BELIEVED, rivals)
 
 
-def _most_likely(margin: Floats) -> NDArray[np.intp]:
-    """Where most of the likelihood lies within three values: a better guess than the single best moment, (c,)."""
-    n = margin.shape[1]
-    height = margin.max(axis=1, keepdims=True)
-    share = np.exp((margin - np.where(np.isfinite(height), height, 0.0)) / 2)
+def _reach(whitening: Whitening) -> Floats:
+    """Share of the steps from the first measured to the last, (c, 1, 1)."""
+    measured = whitening.precision[..., 0] > 0
+    n = len(measured)
+    span = n - 1 - measured.argmax(axis=0) - measured[::-1].argmax(axis=0)
+    reach: Floats = span[:, None, None] / (n - 1)
+    return reach
+
+
+def _most_likely(odds: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Where most of the odds lie within three values, a better guess than the single best moment, and how much; (c,)."""
+    n = odds.shape[1]
+    height = odds.max(axis=1, keepdims=True)
+    share = np.exp(odds - np.where(np.isfinite(height), height, 0.0))
     around = np.pad(share, ((0, 0), (3, 3)))
     # nearly flat: the slight peak puts a step that is sharp on its own moment
-    blurred: Floats = np.sum([w * around[:, k : k + n] for k, w in enumerate((6, 6.5, 7, 7.5, 7, 6.5, 6))], axis=0)
-    at: NDArray[np.intp] = np.argmax(blurred, axis=1)
-    return at
+    blurred = np.sum([w * around[:, k : k + n] for k, w in enumerate((6, 6.5, 7, 7.5, 7, 6.5, 6))], axis=0) / 7
+    with np.errstate(divide="ignore"):
+        return blurred.argmax(axis=1), np.log(blurred.max(axis=1)) + height[:, 0]
 
 
 def may_begin(measured: Mask, taken: NDArray[np.intp]) -> Mask:
@@ -107,28 +121,52 @@ def _step_products(fit: Fit, whitening: Whitening, phi: Floats) -> tuple[Floats,
     return orthonormal, length.transpose(1, 2, 0)
 
 
-def _scores(fit: Fit, products: Floats, length: Floats, doubt: Floats) -> tuple[Floats, Floats, Floats]:
-    """Twice the log-likelihood ratios (c, n) of both : line, step : nothing, and step : line.
+def _likelihoods(fit: Fit, products: Floats, length: Floats, reach: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Logarithms of the marginal likelihoods of nothing and a line, (c, 1), of a step from each t and of both, (c, n).
 
-    Each likelihood is that of the best size, averaged over the noises; those with a step are less by the *doubt* (g,).
+    *reach* is the share of the line that was measured.
     """
-    residual, line = fit.root[..., -1, -1, None], fit.root[..., -1, -2, None]
-    half = fit.freedom[:, None, None] / 2
-    season = products[..., :-2]
-    without_line = length - np.einsum("cgtk,cgtk->cgt", season, season)
-    beside_line = without_line - products[..., -2] ** 2
-    tiny = 1e-9 * length + 1e-300
-    both = products[..., -1] ** 2 / np.maximum(beside_line, tiny)
-    whole = residual**2 + line**2
-    step = (residual * products[..., -1] + line * products[..., -2]) ** 2 / np.maximum(without_line, tiny) / whole
-    # weights as if no line had been fitted, so that the four explanations are compared on the same ground
-    base = (fit.log_weight + np.log(fit.root[..., -2, -2]))[..., None]
-    nothing = base - half * np.log(whole / residual**2)
-    almost = 1 - 1e-12
-    log_both = _log_sum(base - doubt[:, None] - half * np.log1p(-np.minimum(both, almost)))
-    log_step = _log_sum(nothing - doubt[:, None] - half * np.log1p(-np.minimum(step, almost)))
-    log_line = _log_sum(base)
-    return 2 * (log_both - log_line), 2 * (log_step - _log_sum(nothing)), 2 * (log_step - log_line)
+    residual, along, line = (fit.root[..., -1, -1, None], fit.root[..., -1, -2, None], fit.root[..., -2, -2, None])
+    freedom = fit.freedom[:, None, None] + 1
+    # each noise's share as if no line had been fitted, without what is left over: that each explanation adds
+    base = fit.log_weight[..., None] + np.log(line) + fit.freedom[:, None, None] * np.log(residual)
+    # how much of the line is fitted, when large changes are unlikely; its column goes from -1 to 1
+    width = (line * _LINE_CHANGES / 2 / reach) ** 2
+    kept = width / (1 + width)
+    whole = residual**2 + along**2
+    rest = whole - along**2 * kept
+    season, beside = products[..., :-2], products[..., -2]
+    square = length - np.einsum("cgtk,cgtk->cgt", season, season)
+    meets = products[..., -1] * residual + beside * along
+    one_line = base - np.log1p(width) / 2
+    step = _of_step(meets, square, whole, freedom)
+    both = _of_step(meets - beside * along * kept, square - beside**2 * kept, rest, freedom)
+    return (
+        _log_sum(base - freedom / 2 * np.log(whole)),
+        _log_sum(one_line - freedom / 2 * np.log(rest)),
+        _log_sum(base + step),
+        _log_sum(one_line + both),
+    )
+
+
+def _of_step(meets: Floats, square: Floats, whole: Floats, freedom: Floats) -> Floats:
+    """What a step of unknown size makes of a likelihood, (c, g, n).
+
+    Its size, in standard deviations of the noise, is d with density d^4 exp(-d^2 / 2) up to a constant: most likely 2 up
+    or down, and not near 0.
+
+    Args:
+        meets: Product of the step with the values.
+        square: Product of the step with itself.
+        whole: Sum of squares of the values without the step.
+        freedom: Degrees of freedom of that sum.
+    """
+    precise = 1 + square
+    rest = np.maximum(whole - meets**2 / precise, 1e-9 * whole)
+    size = (meets / precise) ** 2 / (rest / freedom)
+    moment = 3 / precise**2 + 6 * size / precise + size**2
+    likelihood: Floats = np.log(moment / 3) - np.log(precise) / 2 - freedom / 2 * np.log(rest)
+    return likelihood
 
 
 def _log_sum(logs: Floats) -> Floats:
