@@ -1,6 +1,5 @@
 """Compaction under faults: killed at every fsync, rename and unlink, and at random moments; nothing lost, nothing doubled."""
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -13,6 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from faults import needs_strace, preloaded
+from faults import run as run_with
 
 from healthkit import store
 from healthkit.errors import StoreError
@@ -57,12 +58,6 @@ def stored(home):
 
 def names(home):
     return sorted(str(path.relative_to(home)) for path in home.glob("metrics/**/*") if path.is_file())
-
-
-def run(home, *before):
-    return subprocess.run(
-        [*before, sys.executable, "-c", COMPACT, str(home)], capture_output=True, text=True, check=False
-    )
 
 
 def test_journals_of_past_days_become_parquet(tmp_path):
@@ -215,9 +210,6 @@ with Journal(__import__("pathlib").Path(sys.argv[1]), "a") as journal:
 
 
 # ----------------------------------------------------------------------------------------------------------------- kill
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-
-
 @pytest.mark.slow
 @needs_strace
 @pytest.mark.parametrize("call", ["fsync", "/rename.*", "/unlink.*"])
@@ -228,11 +220,9 @@ def test_killed_at_every_call(tmp_path, call):
     for number in range(1, 200):
         home = tmp_path / str(number)
         shutil.copytree(origin, home)
-        done = run(
-            home, "strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"
-        )
+        done = run_with(store.compact, home, before=TODAY.date(), inject=f"{call}:signal=KILL:when={number}")
         assert stored(home) == written
-        if done.returncode == 0:
+        if done.code == 0:
             break
         kills += 1
         store.compact(home, before=TODAY.date())
@@ -257,25 +247,14 @@ def test_a_full_or_broken_disk_is_an_error_and_loses_nothing(tmp_path, call, err
         raw, daily = (home / "metrics" / name for name in ("raw/date=2026-03-04", "daily/month=2026-03"))
         for folder in (raw, daily):
             folder.mkdir(parents=True)
-        watched = [
-            path for folder in (raw, daily) for path in ("-P", str(folder), "-P", str(folder / ".a.parquet.tmp"))
-        ]
-        done = run(
-            home,
-            "strace",
-            "-f",
-            "--seccomp-bpf",
-            "-o",
-            "/dev/null",
-            *watched,
-            "-e",
-            f"inject={call}:error={error}:when={number}",
-        )
+        watched = [path for folder in (raw, daily) for path in (folder, folder / ".a.parquet.tmp")]
+        fault = f"{call}:error={error}:when={number}"
+        done = run_with(store.compact, home, before=TODAY.date(), inject=fault, paths=watched)
         assert stored(home) == written
         assert [name for name in names(home) if name.endswith(".tmp")] == []
-        if done.returncode == 0:
+        if done.code == 0:
             break
-        assert "StoreError" in done.stderr
+        assert "StoreError" in done.error
         store.compact(home, before=TODAY.date())
         assert stored(home) == written
         assert store.verify(home).worst is Severity.OK
@@ -298,8 +277,6 @@ with Journal(home, "a") as journal:
         journal.append({ms(DAY)} + n * 60_000, [Reading("load1", n), Reading("load5", -n)])
         sys.stdout.write(f"{{n}}\\n"); sys.stdout.flush()
 """
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["healthkit.store.compaction"])
     random_ = random.Random(0)
     acknowledged, rounds, stopped = -1, 0, 0
     for _ in range(50):
@@ -307,7 +284,7 @@ with Journal(home, "a") as journal:
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         collector = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         first = collector.stdout.readline()
-        compaction = processes.Process(target=store.compact, args=(tmp_path,), kwargs={"before": date(2027, 1, 1)})
+        compaction = preloaded().Process(target=store.compact, args=(tmp_path,), kwargs={"before": date(2027, 1, 1)})
         compaction.start()
         time.sleep(random_.uniform(0.0, 0.15))
         doomed = [compaction, collector]
@@ -320,10 +297,13 @@ with Journal(home, "a") as journal:
         complete = out[: out.rfind("\n") + 1].split()
         rounds += int(complete[-1]) > acknowledged
         acknowledged = int(complete[-1])
-        read = stored(tmp_path)
-        for n in range(acknowledged + 1):
-            assert read[ms(DAY) + n * 60_000, "a", "load1", ""] == n
-            assert read[ms(DAY) + n * 60_000, "a", "load5", ""] == -n
+        read = store.load(tmp_path, rates=False)
+        for metric, sign in (("load1", 1), ("load5", -1)):
+            found = read[read["metric"] == metric]
+            ticks = np.arange(len(found))
+            assert len(found) > acknowledged
+            assert (found["ts"].astype("int64") == ms(DAY) + ticks * 60_000).all()
+            assert (found["value"] == sign * ticks).all()
     store.compact(tmp_path, before=date(2027, 1, 1))
     assert store.verify(tmp_path).worst in {Severity.OK, Severity.INFO}
     assert rounds == 50  # each of them saw the collector at work
@@ -364,14 +344,12 @@ def test_merging_parts_killed_at_every_call(tmp_path, call):
     origin = tmp_path / "origin"
     written = fill(origin, hosts="ab", days=1, ticks=5)
     store.compact(origin)
-    code = "import sys; from healthkit import store; store.compact_parts(sys.argv[1])"
     for number in range(1, 100):
         home = tmp_path / str(number)
         shutil.copytree(origin, home)
-        command = ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"]
-        done = subprocess.run([*command, sys.executable, "-c", code, str(home)], check=False)
+        done = run_with(store.compact_parts, home, inject=f"{call}:signal=KILL:when={number}")
         assert stored(home) == written
-        if done.returncode == 0:
+        if done.code == 0:
             break
         store.compact_parts(home)
         assert stored(home) == written

@@ -1,6 +1,5 @@
 """One flipped byte anywhere in a file of the store: the right data, or an error that names the file; at once."""
 
-import multiprocessing
 import random
 from datetime import date
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from damaged_reads import outcomes
+from faults import preloaded
 
 from healthkit import store
 from healthkit.errors import StoreError
@@ -36,7 +36,7 @@ def fleet():
 
 def flip_all(home, path, flips):
     """What went wrong; a read that does not come back within the time counts as that."""
-    processes = multiprocessing.get_context("forkserver")
+    processes = preloaded()
     receiver, sender = processes.Pipe(duplex=False)
     child = processes.Process(target=outcomes, args=(home, path, flips, sender))
     child.start()

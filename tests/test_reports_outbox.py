@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email import message_from_string, policy
 from email.message import EmailMessage
 
 import pytest
+from faults import needs_strace
+from faults import run as run_with
 from smtp_server import PASSWORD, USER, Server
 
 from healthkit.config import Config, Mail
@@ -191,24 +190,17 @@ def test_it_is_written_down_before_the_first_try_and_only_its_owner_reads_it(tmp
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+@needs_strace
 @pytest.mark.parametrize("call", ["fsync", "/rename.*", "unlink"])
 def test_killed_at_any_moment_it_is_sent_and_at_most_the_one_under_way_twice(tmp_path, server, call):
     server.start(tls="none")
-    code = (
-        "import sys; from pathlib import Path; from email.message import EmailMessage\n"
-        "from healthkit.config import Config, Mail; from healthkit.reports import outbox\n"
-        "mail = EmailMessage(); mail['From'] = mail['To'] = 'a@example.org'; mail['Message-ID'] = f'<{sys.argv[2]}@x>'\n"
-        "config = Config(mail=Mail(port=int(sys.argv[1]), security='none', timeout=5))\n"
-        "outbox.send(Path(sys.argv[3]), config, mail, ['a@example.org', 'b@example.org'])\n"
-    )
+    settings, people = config(server, security="none"), ["a@example.org", "b@example.org"]
     for moment in range(1, 20):
-        command = [sys.executable, "-P", "-c", code, str(server.port), str(moment), str(tmp_path / "home")]
-        inject = ["strace", "-f", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={moment}"]
-        killed = subprocess.run([*inject, *command], check=False, capture_output=True).returncode
-        subprocess.run(command, check=True, capture_output=True)
-        copies = Counter(entry["to"][0] for entry in server.messages() if f"<{moment}@x>" in entry["content"])
-        assert set(copies) == {"a@example.org", "b@example.org"}
+        given = (tmp_path / "home", settings, message(moment), people)
+        killed = run_with(outbox.send, *given, inject=f"{call}:signal=KILL:when={moment}").code
+        outbox.send(*given)
+        copies = Counter(entry["to"][0] for entry in server.messages() if f"<{moment}@example.org>" in entry["content"])
+        assert set(copies) == set(people)
         assert sum(copies.values()) <= 3
         assert not list((tmp_path / "home" / "outbox").glob(".*.tmp"))
         if killed == 0:

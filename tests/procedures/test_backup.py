@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from faults import needs_strace
+from faults import run as run_with
 
 import healthkit as hk
 from healthkit.checks import check
@@ -285,9 +287,6 @@ def restic(host):
     password.write_text("correct horse\n")
     password.chmod(0o600)
     repository = host.top / "repository"
-    if shutil.which("restic"):
-        command = ["restic", "--repo", repository, "--password-file", password, "init"]
-        subprocess.run(command, check=True, capture_output=True)
     config = host.config(
         backups={"restic": Restic(repository=str(repository), password_file=str(password), check="100%")}
     )
@@ -297,7 +296,9 @@ def restic(host):
 @needs_restic
 @pytest.mark.slow
 def test_restic_is_a_second_target_and_a_flipped_byte_is_found(host, restic):
-    repository, _, config = restic
+    repository, password, config = restic
+    command = ["restic", "--repo", repository, "--password-file", password, "init"]
+    subprocess.run(command, check=True, capture_output=True)
     host.backup(config=config)
     for name in ("backup_verification", "restore_test"):
         run = host.run(name, config=config)
@@ -331,25 +332,8 @@ def test_a_password_that_others_can_read_is_refused(host, restic):
     assert "0644" in run.findings[0].message
 
 
-CHILD = """
-import sys
-from datetime import UTC, datetime
-import healthkit as hk
-from healthkit.config import Application, Backups, Config, Database, Keep
-home, database, etc, backups, day = sys.argv[1:]
-config = Config(
-    host="web-1",
-    databases=(Database(name="health", path=database),),
-    application=Application(config=etc),
-    backups=Backups(directory=backups, keep=Keep(daily=2)),
-)
-run = hk.run("backup", home, config=config, dry_run=False, now=datetime(2026, 11, int(day), tzinfo=UTC))
-print(run.exit_code)
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+@needs_strace
 @pytest.mark.parametrize("call", ["rename,renameat,renameat2", "fsync", "unlink,unlinkat"])
 def test_kill_9_at_any_call_leaves_whole_backups(host, call, rows):
     """For N = 1, 2, ... until a run survives: readers see whole backups only, and the next run heals the rest."""
@@ -360,18 +344,18 @@ def test_kill_9_at_any_call_leaves_whole_backups(host, call, rows):
         day = next(days, None)
         if day is None:
             break
-        done = _child(host, day, ["-e", f"inject={call}:signal=KILL:when={n}"])
+        done = _killed(host, day, inject=f"{call}:signal=KILL:when={n}")
         stock = shelf(host.backups)
         assert stock.good, f"{call} {n}"
         assert not stock.faulty
         assert not stock.unreadable
         assert (host.backups / "latest").resolve().is_dir()
         assert rows(stock.good[0].folder / "databases/health.db") == 500
-        if done.returncode == 0:
+        if done.code == 0:
             break
         killed += 1
     assert killed
-    assert _child(host, 30, None).stdout.strip() == "0"
+    host.backup(after=(30 - 23) * DAY, config=_two_days(host))
     left = [name for name in host.folders if name.startswith(".")]
     assert not left
     assert len(shelf(host.backups).good) == 2
@@ -380,10 +364,13 @@ def test_kill_9_at_any_call_leaves_whole_backups(host, call, rows):
     assert "running" not in statuses
 
 
-def _child(host, day, faults):
-    command = [sys.executable, "-c", CHILD, host.home, host.database, host.etc, host.backups, day]
-    tracer = ["strace", "-f", "-o", "/dev/null", *faults] if faults else []
-    return subprocess.run([*tracer, *map(str, command)], capture_output=True, text=True, check=False)
+def _two_days(host):
+    return host.config(backups={"keep": Keep(daily=2)})
+
+
+def _killed(host, day, inject):
+    now = datetime(2026, 11, day, tzinfo=UTC)
+    return run_with(hk.run, "backup", host.home, config=_two_days(host), dry_run=False, now=now, inject=inject)
 
 
 def test_nothing_goes_while_there_is_no_good_backup(host):
