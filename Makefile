@@ -6,17 +6,25 @@ SOURCES := healthkit collectors reports notebooks
 # The commands among the files: the others are their parts, and train_forecast.py rewrites the constants.
 BENCHMARKS := collect store anomalies trend forecast report
 
-.PHONY: demo test quick lint bench notebooks reference pin clean FORCE
+# One more than there are cores: tests that start a server or wait for a clock leave theirs idle.
+WORKERS := $(shell expr $$(nproc) + 1)
+# Where images set it, every interpreter that a test starts would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test pytest quick lint bench notebooks reference pin clean FORCE
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
 	$(BIN)/healthkit demo --output healthkit-demo
 
-test: $(VENV)/test-installed lint
-	$(BIN)/pytest -n auto --dist loadgroup
+test: $(VENV)/test-installed
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
+
+pytest: $(VENV)/test-installed
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 quick: $(VENV)/test-installed
-	$(BIN)/pytest -n auto -m "not slow and not notebook"
+	$(BIN)/pytest -n $(WORKERS) -m "not slow and not notebook"
 
 lint: $(VENV)/test-installed
 	$(BIN)/ruff check
