@@ -8,6 +8,9 @@ import pytest
 from booted_systemd import booted_systemd
 from hypothesis import settings
 
+# The workers share the cores: threads of a BLAS that wait busily for one another took three quarters of some tests' time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 __all__ = ["booted_systemd"]
 
 # Times vary on a shared machine, and examples that vary from run to run would make CI a lottery.

@@ -109,7 +109,7 @@ def independent(above: np.ndarray[Any, Any]) -> float:
 
     n = len(above)
     centred = above - above.mean()
-    variance = float(centred @ centred)
+    variance = float(np.square(centred).sum())  # @ would wake BLAS's threads, which wait busily for one another
     if n < 4 or variance == 0:
         return float(n)
     spectrum = np.fft.rfft(centred, 1 << (2 * n - 1).bit_length())
