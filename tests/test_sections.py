@@ -11,6 +11,7 @@ import pytest
 import healthkit as hk
 from healthkit import demo, sections
 from healthkit.errors import ParameterError
+from healthkit.findings import Severity
 from healthkit.sections import MEDIA_TYPE
 from healthkit.store import write_samples
 
@@ -115,3 +116,20 @@ def test_machine_text_cannot_break_out_of_the_page(tmp_path):
 def test_a_wrong_parameter_is_named(fleet, options, word):
     with pytest.raises(ParameterError, match=word):
         hk.review(fleet, **({"cadence": "weekly", "now": END} | options))
+
+
+def test_a_dead_collector_is_a_few_rows_and_every_question_stays_in_sight(fleet):
+    late = hk.review(fleet, "weekly", period="2026-W48", now=END + timedelta(hours=9))
+    unknown = late.findings.of(Severity.UNKNOWN)
+    assert len(unknown) > 60
+    rows = sections.attention(late).data["rows"]
+    assert len(rows) < 12
+    assert {row["host"] for row in rows if row["severity"] == "unknown"} == {"all 5 hosts"}
+    shown = sections.evidence(late).html
+    assert all(f"{f.subject}: {f.message}" in shown or f.message in shown for f in unknown)
+
+
+def test_days_without_a_sample_are_told_as_spans(tmp_path):
+    write_samples(tmp_path, demo.demo_data(hosts=1, days=10, end=END, every="1h"))
+    month = hk.review(tmp_path, "monthly", period="2026-11", now=END)
+    assert "1 Nov to 12 Nov" in sections.coverage(month).html

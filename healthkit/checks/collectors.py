@@ -47,5 +47,5 @@ def _unknown(name: str, what: str) -> Finding:
         f"{what}: what it measures is not known",
         value=0.0,
         evidence={"threshold": 1, "source": f"samples: {METRIC}"},
-        hint=f"Run it by hand to see why: healthkit collect {name}.",
+        hint="Run it by hand to see why: healthkit collect NAME.",
     )

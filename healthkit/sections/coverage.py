@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.findings import Severity
 from healthkit.quantities import quantity
+from healthkit.sections.folding import fold
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
@@ -37,12 +38,10 @@ def coverage(review: Review) -> Section:
         html += f'<p class="note">{note}</p>'
         lines.append(note)
     if unknown:
-        items = "".join(
-            f"<li>{display.text(f.host)} <b>{display.text(f.subject)}</b>: {display.text(f.message)}</li>"
-            for f in unknown
-        )
+        rest = [(", ".join(row.hosts), row.subject, row.message) for row in fold(unknown)]
+        items = "".join(f"<li>{display.text(a)} <b>{display.text(b)}</b>: {display.text(c)}</li>" for a, b, c in rest)
         html += f"<p>Asked, and could not be told:</p><ul>{items}</ul>"
-        lines += ["Asked, and could not be told:", *(f"- {f.host} {f.subject}: {f.message}" for f in unknown)]
+        lines += ["Asked, and could not be told:", *(f"- {hosts} {subject}: {said}" for hosts, subject, said in rest)]
     data = {"hosts": review.host_coverage, "unknown": [f.as_dict() for f in unknown]}
     return Section(
         "coverage", html or "<p>Nothing was measured.</p>", "\n".join(lines) or "Nothing was measured.", data
@@ -50,6 +49,15 @@ def coverage(review: Review) -> Section:
 
 
 def _empty_days(review: Review, host: str) -> list[str]:
+    """Days without a sample; those in a row as `1 Oct to 2 Nov`."""
     seen = {f"{day:%Y-%m-%d}" for day in review.rollup.loc[review.rollup["host"] == host, "date"]}
     days = (review.period.start + timedelta(days=k) for k in range(review.period.days))
-    return [f"{day:%-d %b}" for day in days if day < review.until and f"{day:%Y-%m-%d}" not in seen]
+    runs: list[list[datetime]] = []
+    for day in days:
+        if day >= review.until or f"{day:%Y-%m-%d}" in seen:
+            continue
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [f"{run[0]:%-d %b}" + (f" to {run[-1]:%-d %b}" if len(run) > 1 else "") for run in runs]

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from healthkit import display
-from healthkit.findings import Finding, Severity
+from healthkit.findings import Severity
 from healthkit.jsons import plain
 from healthkit.quantities import quantity, utc
+from healthkit.sections.folding import Fold, fold
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
@@ -19,25 +20,35 @@ def evidence(review: Review, *, most: int = 60) -> Section:
     """Every finding worth a look, folded; at most *most*. What is fine is counted."""
     from healthkit.checks import applicable
 
-    worth = [f for f in review.findings if f.severity is not Severity.OK and applicable(f)][:most]
+    worth = fold(f for f in review.findings if f.severity is not Severity.OK and applicable(f))[:most]
     fine = len(review.findings.of(Severity.OK))
     note = f"{fine} {'answer was' if fine == 1 else 'answers were'} fine."
-    html = "".join(_details(f) for f in worth) + f'<p class="note">{note}</p>'
-    text = "\n".join([*(f"{f.host}: {f.check}: {f}" for f in worth), note])
+    html = "".join(map(_details, worth)) + f'<p class="note">{note}</p>'
+    text = "\n".join([*(_line(row) for row in worth), note])
     return Section("evidence", html, text, {"fine": fine, "shown": len(worth)})
 
 
-def _details(finding: Finding) -> str:
+def _line(row: Fold) -> str:
+    severity = row.first.severity
+    return f"{', '.join(row.hosts)}: {row.first.check}: {severity.glyph} {severity.value}: {row.subject}: {row.message}"
+
+
+def _details(row: Fold) -> str:
+    """What was seen of the one that speaks for the row; of the others, what each says."""
+    finding = row.first
     pairs = [("Check", display.text(finding.check))]
     if finding.value is not None:
         pairs.append(("Value", display.text(quantity(finding.value, finding.unit))))
     if finding.ts is not None:
         pairs.append(("Measured", display.text(utc(finding.ts))))
     pairs += [(name, display.text(_short(value))) for name, value in finding.evidence.items()]
+    others = dict.fromkeys(f"{other.host} {other.subject}: {other.message}" for other in row.findings[1:])
+    if others:
+        pairs.append(("Likewise", "<br>".join(map(display.text, others))))
     if finding.hint:
         pairs.append(("What to do", display.text(finding.hint)))
-    head = f"{display.badge(finding.severity)} {display.text(finding.host)} <b>{display.text(finding.subject)}</b> "
-    return f"<details><summary>{head}{display.text(finding.message)}</summary>{display.definitions(pairs)}</details>"
+    head = f"{display.badge(finding.severity)} {display.text(', '.join(row.hosts))} <b>{display.text(row.subject)}</b> "
+    return f"<details><summary>{head}{display.text(row.message)}</summary>{display.definitions(pairs)}</details>"
 
 
 def _short(value: object) -> str:

@@ -1,0 +1,64 @@
+"""Findings that say the same thing, folded into one row: a dead collector is one row, not thirty.
+
+What several hosts share is one row. So are the questions that could not be told for one and the same reason, which their
+common remedy shows: whoever does what the hint says has the answers to all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from healthkit.findings import Finding, Severity
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Findings that are one row."""
+
+    findings: tuple[Finding, ...]
+    """Worst first; at least one."""
+
+    @property
+    def first(self) -> Finding:
+        """The one that speaks for all."""
+        return self.findings[0]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Whose they are, in order, each once."""
+        return tuple(dict.fromkeys(finding.host for finding in self.findings))
+
+    @property
+    def subject(self) -> str:
+        """What the row is about."""
+        kinds = self._kinds
+        return self.first.subject if len(kinds) == 1 else f"{len(kinds)} questions"
+
+    @property
+    def message(self) -> str:
+        """What is said of it; of several questions, what is said of one, and which the others are."""
+        first, *others = self._kinds
+        if not others:
+            return self.first.message
+        names = list(dict.fromkeys(subject for subject, _ in others))
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        return f"{first[0]}: {first[1]}; likewise {', '.join(names[:6])}{more}"
+
+    @property
+    def _kinds(self) -> list[tuple[str, str]]:
+        return list(dict.fromkeys((finding.subject, finding.message) for finding in self.findings))
+
+
+def fold(findings: Iterable[Finding]) -> list[Fold]:
+    """Fold findings, in the order in which they come."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(_key(finding), []).append(finding)
+    return [Fold(tuple(group)) for group in groups.values()]
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    if finding.severity is Severity.UNKNOWN and finding.hint:
+        return (finding.rank, finding.hint)
+    return (finding.rank, finding.check, finding.subject, finding.message)
