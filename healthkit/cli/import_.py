@@ -161,6 +161,18 @@ def prometheus(
     bring(home, frames, dry_run=dry_run, format_=format_)
 
 
+@command.command("sar")
+@click.argument("files", nargs=-1, required=True, type=click.File("rb"), metavar="FILE...")
+@click.option("--host", default="", help="Whose they are [default: the name in the file].")
+@importing
+def sar(*, files: tuple[BinaryIO, ...], host: str, home: Path | str, dry_run: bool, format_: str) -> None:
+    """Import sysstat's daily files (/var/log/sysstat/sa24), or the JSON of `sadf -j FILE -- -A`; - for standard input."""
+    from healthkit.imports import sar as source
+
+    frames = (frame for file in files for frame in source.read(source.json_of(file), host=host, source=file.name))
+    bring(home, frames, dry_run=dry_run, format_=format_)
+
+
 @command.command("runbook")
 @click.argument("places", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE|DIR]...")
 @click.option("--host", default="", help="Whose they are [default: as configured].")
