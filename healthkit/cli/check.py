@@ -25,6 +25,7 @@ def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | Non
     """
     from healthkit import checks, full_checks
     from healthkit.config import load_config
+    from healthkit.errors import HealthkitError
     from healthkit.scores import health_score
 
     if list_:
@@ -41,5 +42,8 @@ def command(*, names: tuple[str, ...], home: Path, format_: str, host: str | Non
         output.write_table(["Severity", "Check", "Subject", "Message", "What to do"], rows)
         click.echo(score)
     if not names:
-        full_checks.keep(home, score.as_dict(), here=host is None)
+        try:
+            full_checks.keep(home, score.as_dict(), here=host is None)
+        except (HealthkitError, OSError) as error:  # the answer stands, as does its exit code
+            click.echo(f"healthkit: the check could not be kept: {error}", err=True)
     return findings.worst.exit_code

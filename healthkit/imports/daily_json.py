@@ -97,7 +97,7 @@ def read(path: Path, *, service: str = SERVICE) -> Daily:
     """One file.
 
     Raises:
-        SourceError: It cannot be read, is no JSON, or says neither when it was measured nor anything of use.
+        SourceError: It cannot be read, is no JSON, or does not say when it was measured.
     """
     body = _body(path)
     at = _moment(body.get("timestamp"), path)
@@ -112,10 +112,6 @@ def read(path: Path, *, service: str = SERVICE) -> Daily:
             left[key] = str(error)
     for metric, load in zip(("load1", "load5", "load15"), _loads(body), strict=False):
         values[metric, ""] = load
-    if not values:
-        raise SourceError(
-            "nothing in it can be used: " + "; ".join(f"{k} {v}" for k, v in left.items()), source=str(path)
-        )
     return Daily(path, at, values, left)
 
 

@@ -32,6 +32,7 @@ def full_check(home: Path, asked: Namespace) -> int:
         config = load_config(home)
     except ConfigError as error:
         _show(_unconfigured(error), asked.output_format)
+        sys.stderr.write(f"healthkit: {error}\n")
         return error.exit_code
     score = _check(home, config)
     _show(score, asked.output_format)
