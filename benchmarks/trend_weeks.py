@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MINUTES = 1440
-HISTORIES = (4, 8, 12)
+HISTORIES = (2, 4, 8, 12)
 BOOTSTRAPPED = 60
 """Series of the two bootstraps: they are slow."""
 HEAD = [*(f"{weeks} weeks: changed / width" for weeks in HISTORIES), "minute bootstrap", "day bootstrap"]

@@ -80,6 +80,15 @@ class Change:
 
         return pd.DataFrame([self.as_dict()])
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw both periods, and the interval of the later one if the earlier is given, on a matplotlib Axes."""
+        from healthkit.plots import dots
+
+        later = (self.after, self.before + self.lower, self.before + self.upper)
+        name = title(self.metric) if self.metric else "Series"
+        points = {f"p{self.q:g}": [(self.before, math.nan, math.nan), later]}
+        return dots(["before", "after"], points, title=f"{name}, p{self.q:g} of a day", unit=self.unit, ax=ax)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON: numbers that are not finite become null."""
         body: dict[str, Any] = plain(asdict(self))

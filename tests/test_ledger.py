@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+import healthkit as hk
+from healthkit import sections
 from healthkit.capacity import capacity
 from healthkit.ledger import Prediction, coverage_interval, predictions, record, score, width_factor
 from healthkit.state import State
@@ -129,6 +131,45 @@ def test_intervals_that_are_too_narrow_are_widened_until_they_hold(tmp_path):
     assert inside == pytest.approx(0.8, abs=0.07)
     after = score(tmp_path, rollup=measured([0.5]), now=MADE + 140 * DAY)
     assert after.factor == pytest.approx(1.8, rel=0.2), "it judges the unwidened interval, and does not swing back"
+
+
+def test_what_the_ledger_changed_is_said_in_the_report(tmp_path):
+    told = simulate(tmp_path, scale=1.8, rounds=8)
+    review = hk.review(tmp_path, "weekly", now=MADE + 63 * DAY)
+    assert review.capacity.factor == pytest.approx(told.factor)
+    assert (
+        f"made {told.factor:.2g} times as wide, because earlier ones held too rarely" in sections.capacity(review).text
+    )
+    assert "too few, so intervals are made wider" in str(review.ledger)
+
+
+@pytest.mark.slow
+def test_series_that_become_restless_widen_the_next_plan(tmp_path):
+    rng = np.random.default_rng(6)
+    hosts, days = [f"web-{k}" for k in range(12)], 300
+    moves = rng.normal(size=(len(hosts), days)) * np.where(np.arange(days) < 200, 0.001, 0.006)
+    used = np.clip(0.4 + 0.0005 * np.arange(days) + np.cumsum(moves, axis=1), 0, 1)
+    start = MADE - 200 * DAY
+
+    def until(day):
+        return pd.concat([measured(row[:day], host=host, start=start) for host, row in zip(hosts, used, strict=True)])
+
+    calm = capacity(until(190), now=start + 190 * DAY)
+    assert record(tmp_path, predictions(calm, horizons=(3, 7))) > 0
+    before = score(tmp_path, rollup=until(198), now=start + 198 * DAY)
+    assert not before.drifting, "what happened until then was foreseen"
+    for day in (200, 210, 220):
+        record(tmp_path, predictions(capacity(until(day), now=start + day * DAY), horizons=(7, 14)))
+    drifted = score(tmp_path, rollup=until(250), now=start + 250 * DAY)
+    assert drifted.coverage80 < 0.7
+    assert drifted.factor > 1.2
+    assert "too few, so intervals are made wider" in str(drifted)
+    plain, wider = (capacity(until(250), now=start + 250 * DAY, factor=factor) for factor in (1.0, drifted.factor))
+    width = [plan.upper[80][0, 6] - plan.lower[80][0, 6] for plan in (plain, wider)]
+    assert width[1] == pytest.approx(drifted.factor * width[0], rel=0.05)
+    came = used[:, 256]
+    inside = [np.mean((plan.lower[80][:, 6] <= came) & (came <= plan.upper[80][:, 6])) for plan in (plain, wider)]
+    assert inside[1] >= inside[0]
 
 
 def test_intervals_that_are_far_too_wide_are_narrowed(tmp_path):

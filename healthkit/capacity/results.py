@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -94,8 +94,26 @@ class CapacityRow:
         late = f"{upper:%Y-%m-%d}" if upper else f"beyond {self.start + self.horizon * _DAY:%Y-%m-%d}"
         return f"{self.subject} reaches {limit} on {self.date:%Y-%m-%d} (80 % interval {lower:%Y-%m-%d} to {late})"
 
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        from healthkit.jsons import plain
+
+        body: dict[str, Any] = plain(asdict(self) | {"date": self.date, "sentence": self.sentence})
+        return body
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row; columns are the fields, and date and sentence."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(self) | {"date": self.date, "sentence": self.sentence}])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        return bundle("capacity", str(self), self.as_dict())
+
     def __str__(self) -> str:
-        return self.sentence
+        return f"{self.sentence}."
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,24 @@ class Anomaly:
     """The metric's; seconds for a flat line or a gap."""
     score: float
     """How many times beyond the alarm limit, above 1; ranks all kinds."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON: times in ISO 8601."""
+        from healthkit.jsons import plain
+
+        body: dict[str, Any] = plain(asdict(self))
+        return body
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row; columns are the fields."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(self)])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        return bundle("anomaly", str(self), self.as_dict())
 
     def __str__(self) -> str:
         seen, low, high = (quantity(number, self.unit) for number in (self.value, self.lower, self.upper))

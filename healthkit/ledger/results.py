@@ -71,6 +71,17 @@ class Ledger:
             mean_absolute_error=("error", lambda error: error.abs().mean()),
         )[columns]
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the share inside the 80 % interval by days ahead, next to what was promised, on a matplotlib Axes."""
+        from healthkit.plots import dots
+
+        frame = self.to_frame()
+        frame["held"] = frame["coverage80"] * frame["n"]
+        sums = frame.groupby("days")[["held", "n"]].sum()
+        points = [(float(held / n), math.nan, math.nan) for held, n in sums.itertuples(index=False)]
+        heads = [f"{days:g} d" for days in sums.index]
+        return dots(heads, {"inside 80 %": points}, title=str(self), unit="ratio", limit=0.8, ax=ax)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON: without the single scores; NaN becomes null."""
         from healthkit.jsons import plain

@@ -85,6 +85,19 @@ class Percentiles:
         columns = ("group", "q", "value", "lower", "upper", "n", "error", "unknown")
         return pd.DataFrame([{name: getattr(row, name) for name in columns} for row in self.rows], columns=columns)
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw every percentile with its interval, by group, on a matplotlib Axes or on a figure of its own."""
+        from healthkit.plots import dots
+
+        groups = list(dict.fromkeys(row.group for row in self.rows))
+        points = {
+            f"p{q:g}": [(row.value, row.lower, row.upper) for row in self.rows if row.q == q]
+            for q in dict.fromkeys(row.q for row in self.rows)
+        }
+        name = title(self.metric) if self.metric else "Series"
+        heading = f"{name} by {self.by}" if self.by else name
+        return dots([group or "all" for group in groups], points, title=heading, unit=self.unit, ax=ax)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON: numbers that are not finite become null."""
         from healthkit.jsons import plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -78,6 +79,46 @@ class HealthScore:
         """Every lost point, most first; they add up to 100 - value."""
         lines = [line for component in self.components for line in component.deductions]
         return tuple(sorted(lines, key=lambda line: (-line.points, line.check, line.subject)))
+
+    @property
+    def unit(self) -> str:
+        """Of `value`."""
+        return "points"
+
+    @property
+    def n(self) -> int:
+        """Findings judged."""
+        return len(self.findings)
+
+    @property
+    def method(self) -> str:
+        """How it comes about."""
+        return (
+            "weighted components, less what findings cost; what could not be told counts 0; capped by what is critical"
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw every component's score on a matplotlib Axes, or on a figure of its own."""
+        from healthkit.plots import dots
+
+        asked = [component for component in self.components if component.score is not None]
+        points = [(component.score or 0.0, math.nan, math.nan) for component in asked]
+        heads = [component.name.replace("_", " ") for component in asked]
+        return dots(heads, {"score": points}, title=f"Health {self.value:g} of 100", unit="", ax=ax)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        rows = [
+            (
+                component.name.replace("_", " "),
+                "not asked" if component.score is None else f"{component.score:g}",
+                f"{component.weight:g}",
+                "; ".join(f"{line.points:g}: {line.reason}" for line in component.deductions[:3]),
+            )
+            for component in self.components
+        ]
+        return bundle("score", str(self), self.as_dict(), columns=("Part", "Score", "Weight", "Lost"), rows=rows)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON of the contract."""

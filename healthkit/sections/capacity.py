@@ -41,9 +41,7 @@ def capacity(review: Review, *, most: int = 15) -> Section:
         f"{len(near) - most} more might reach their limit." if len(near) > most else "",
         f"{far} resources stay below their limit for as far as the forecast is believed." if far else "",
         *_cannot_tell(unknown, most),
-        f"The intervals were made {plan.factor:.2g} times as wide, because earlier ones held too rarely."
-        if plan.factor > 1
-        else "",
+        _adapted(plan.factor),
     ]
     notes = [note for note in notes if note] or ["No resource with a limit was measured."]
     html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes)
@@ -54,6 +52,14 @@ def capacity(review: Review, *, most: int = 15) -> Section:
         "predictions": review.predictions,
     }
     return Section("capacity", html, "\n".join([*lines, *notes]), data, charts)
+
+
+def _adapted(factor: float) -> str:
+    """What the ledger changed, if it did."""
+    if factor == 1:
+        return ""
+    why = "earlier ones held too rarely" if factor > 1 else "earlier ones held more often than promised"
+    return f"The intervals were made {factor:.2g} times as wide, because {why}."
 
 
 def _table(rows: list[CapacityRow], plan: Capacity) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field, fields
+from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
 from healthkit.jsons import plain
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from healthkit.charts import Chart
 
     Floats = NDArray[np.float64]
 
@@ -68,6 +72,8 @@ class Trend:
     """How it was computed."""
     alpha: float = 0.05
     """Level of the test; the intervals are of 1 - alpha."""
+    series: pd.Series[Any] | None = field(repr=False, compare=False, default=None)
+    """What was judged."""
 
     def __str__(self) -> str:
         name = title(self.metric) if self.metric else "The series"
@@ -83,8 +89,42 @@ class Trend:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON: times as ISO 8601, numbers that are not finite become null."""
-        body: dict[str, Any] = plain(asdict(self))
-        return body
+        body = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "series"}
+        body["shifts"] = [asdict(shift) for shift in self.shifts]
+        told: dict[str, Any] = plain(body)
+        return told
+
+    def chart(self) -> Chart:
+        """The series, and through it the line and the level shifts found."""
+        from healthkit.charts import Chart, Line
+
+        measured = () if self.series is None else tuple(self.series.tolist())
+        x = () if self.series is None else tuple(at.timestamp() for at in self.series.index)
+        line = tuple(self._line(x, measured))
+        return Chart(
+            name=f"trend-{self.metric or 'series'}",
+            title=title(self.metric) if self.metric else "Series",
+            unit=self.unit,
+            lines=(Line("measured", x, measured), Line("trend", x, line, "forecast")),
+            marks=tuple((shift.at.timestamp(), shift.phrase(self.unit)) for shift in self.shifts),
+            alt=str(self),
+        )
+
+    def _line(self, x: tuple[float, ...], measured: tuple[float, ...]) -> list[float]:
+        """The line with its shifts, at the height at which half of the values lie above it."""
+        drawn = [
+            self.slope * (at - x[0]) / 86400 + sum(one.size for one in self.shifts if at >= one.at.timestamp())
+            for at in x
+        ]
+        above = [value - height for value, height in zip(measured, drawn, strict=True) if math.isfinite(value)]
+        level = median(above) if above else math.nan
+        return [level + height for height in drawn]
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw `chart` on a matplotlib Axes, or on a figure of its own."""
+        from healthkit.plots import plot
+
+        return plot(self.chart(), ax)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from healthkit.bundles import bundle
@@ -95,7 +135,9 @@ class Trend:
             ends = f"{difference(s.lower, self.unit)} to {difference(s.upper, self.unit)}"
             rows.append(("Level shift", when(s.at), difference(s.size, self.unit), ends))
         interval = f"{1 - self.alpha:.0%} interval"
-        return bundle("trend", str(self), self.as_dict(), columns=("", "From", "Change", interval), rows=rows)
+        charts = [] if self.series is None else [self.chart()]
+        heads = ("", "From", "Change", interval)
+        return bundle("trend", str(self), self.as_dict(), columns=heads, rows=rows, charts=charts)
 
     def to_frame(self) -> pd.DataFrame:
         """One row for the slope and one for each shift: kind, at, value, lower, upper, p_value, unit."""

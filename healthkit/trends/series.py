@@ -68,6 +68,7 @@ def trend(series: pd.Series[Any], *, alpha: float = 0.05) -> Trend:
         coverage=coverage(series),
         method=_METHOD,
         alpha=alpha,
+        series=series,
     )
 
 
