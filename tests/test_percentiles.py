@@ -127,6 +127,13 @@ def test_without_means_the_stated_error_of_rare_events_is_the_greatest():
     assert stated[99].error > 1
 
 
+def test_days_without_values_change_nothing():
+    _, rollup = events(np.random.default_rng(4), days=10)
+    grids, n, at = np.stack(rollup["q"]), np.full(10, 288.0), np.array([1, 50, 99.0])
+    gaps = np.vstack([grids, np.full((3, 21), np.nan)]), np.r_[n, 0, 0, 0]
+    np.testing.assert_array_equal(merge_grids(*gaps, at), merge_grids(grids, n, at))
+
+
 def test_steps_are_found_in_sixteen_bits_and_none_finer_than_they_keep():
     rng = np.random.default_rng(5)
     rounded = np.round(rng.uniform(0, 0.01, (1, 30, 21)), 4)

@@ -35,6 +35,7 @@ class Days:
         self.step = step_of(real, there)
         self.low = np.min(np.where(there, real[..., 0], np.inf), axis=1)
         self.high = np.max(np.where(there, real[..., -1], -np.inf), axis=1)
+        self.first_bin = (real[..., 1] - real[..., 0])[..., None]
         self.shared = shared(real, self.step, there)
         self.first = tail_shape(-real[..., 2::-1], n)[..., None]
         self.last = tail_shape(real[..., -3:], n)[..., None]
@@ -90,7 +91,7 @@ class Days:
         """Share of an outermost bin that one value may hold: unlike within, it is misjudged alike every day."""
         import numpy as np
 
-        wide = (self.q[..., 1] - self.q[..., 0])[..., None]
+        wide = self.first_bin
         floor = np.divide(self.step[:, None, None], wide, out=np.ones_like(wide), where=wide > 0).clip(0.0, 1.0)
         return np.where(bins == 0, np.maximum(atom, floor), np.where(bins == BINS - 1, atom, 0.0))
 
