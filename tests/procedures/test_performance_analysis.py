@@ -54,3 +54,24 @@ def test_a_week_of_which_nothing_is_known(host):
 
 def test_a_week_that_is_none(host):
     assert host.run("performance_analysis", options={"week": "2026-11"}).status != "ok"
+
+
+def test_p95_of_seven_values_is_none_beyond_them(host):
+    """D19: statistics.quantiles(n=20)[18] of these is 8.1, and nobody ever waited that long."""
+    write_samples(host.home, samples("http_response_seconds", [0.1] * 6 + [5.1], "web"))
+    host.run("performance_analysis")
+    made = json.loads((host.home / "reports/weekly/performance-analysis-2026-W47.json").read_text())
+    assert made["response_time"]["p95"] <= made["response_time"]["max"] == 5.1
+
+
+def test_first_and_last_do_not_make_a_trend(host):
+    """D20: 90, 60, 60, ... 60, 90.1 is 'improving' by the runbook, and equal values are 'declining'."""
+    last = datetime(2026, 11, 22, 6, tzinfo=UTC)
+    for scores, allowed in (([90, *[60] * 19, 90.1], {"steady", None}), ([70] * 21, {"steady"})):
+        for day, score in enumerate(reversed(scores)):
+            at = last - timedelta(days=day)
+            keep(host.home, {"overall_score": score, "host": "web-1", "timestamp": at.isoformat()}, now=at)
+        host.run("performance_analysis")
+        made = json.loads((host.home / "reports/weekly/performance-analysis-2026-W47.json").read_text())
+        assert made["health_score"]["trend"] in allowed
+        (host.home / "health.db").unlink()
