@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from healthkit.errors import StoreError
+
 if TYPE_CHECKING:
     from email.message import EmailMessage
     from pathlib import Path
 
-    from healthkit.alerts.notifications import Delivered, Transport
+    from healthkit.alerts.notifications import Delivered, Notification, Transport
     from healthkit.alerts.rounds import Round
     from healthkit.config import Config
 
@@ -72,7 +74,7 @@ def say(
 
     Raises:
         ConfigError: A secret of a transport cannot be read.
-        StoreError: It could be kept nowhere.
+        StoreError: It could be kept nowhere, and no transport took it at once.
     """
     from healthkit.alerts import rounds
     from healthkit.alerts.notifications import Notification
@@ -80,12 +82,31 @@ def say(
     now, began = datetime.now(UTC), time.monotonic()
     text = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     ends = now + timedelta(days=1)
-    ways = transports(home, config)
-    rounds.say(home, Notification(name, config.host, "firing", severity, text, now, now, ends, labels), ways)
+    ways = transports(home, config, timeout=BRIEF.timeout)
+    notification = Notification(name, config.host, "firing", severity, text, now, now, ends, labels)
+    try:
+        rounds.say(home, notification, ways)
+    except StoreError:
+        told = list(_at_once(ways, notification))
+        if not any(outcome.status == "delivered" for outcome in told):
+            raise
+        return told
     if not ways:
         return []
     left = max(BRIEF.seconds - (time.monotonic() - began), 0.5)  # a locked database may have taken its share
     return hand_over(home, config, patience=replace(BRIEF, seconds=left))
+
+
+def _at_once(ways: Mapping[str, Transport], notification: Notification) -> Iterator[Delivered]:
+    """What nothing can be written down of, on a full disk say, is tried all the same."""
+    from healthkit.alerts.notifications import Delivered, NotDeliveredError
+
+    for name, transport in ways.items():
+        try:
+            transport(notification)
+            yield Delivered(name, notification, "delivered", tries=1)
+        except (NotDeliveredError, OSError) as error:
+            yield Delivered(name, notification, "refused", f"it could not be kept, and: {error}", tries=1)
 
 
 def hand_over(home: Path, config: Config, *, patience: Patience = PATIENT) -> list[Delivered]:

@@ -78,8 +78,11 @@ def quick_check(home: Path, asked: Namespace) -> int:  # noqa: ARG001
     sys.stdout.write(f"{len(findings)} answers, {len(bad)} of them to act on; worst: {findings.worst.value}\n")
     detail = {"worst": findings.worst.value, "findings": [finding.as_dict() for finding in bad]}
     times: dict[str, Any] = {"started": started, "ended": datetime.now(UTC)}
-    with State(home, timeout=1) as state:
-        state.record_task_run("quick-check", **times, status="ok", exit_code=0, host=config.host, detail=detail)
+    try:
+        with State(home, timeout=1) as state:
+            state.record_task_run("quick-check", **times, status="ok", exit_code=0, host=config.host, detail=detail)
+    except HealthkitError as error:
+        sys.stderr.write(f"healthkit: {error}\n")
     return 0
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from smtp_server import Server
@@ -102,6 +103,30 @@ def test_an_alert_that_can_be_kept_nowhere_is_a_failure(old):
     old.home.rmdir()
     old.home.write_text("a file where the home should be")
     assert old("--send-alert", "--message", "hello").code != 0
+
+
+def test_an_alert_that_cannot_be_kept_is_told_all_the_same(old):
+    """On a full disk the message matters most."""
+    taken = []
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self):
+            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        old.configure(f"host: web-1\nalerting: {{webhook: 'http://127.0.0.1:{server.server_port}/'}}\n")
+        (old.home / "notifications").write_text("a file where the folder should be")
+        done = old("--send-alert", "--message", "the disk is full", "--severity", "critical")
+        server.shutdown()
+    assert (done.code, done.err) == (0, "webhook: delivered\n")
+    assert [body["message"] for body in taken] == ["the disk is full"]
+    assert old("--send-alert", "--message", "nobody listens").code != 0
 
 
 REPORT = "# Weekly System Review - 2026-W47\n\n## Health Metrics\n\n| a | b |\n| --- | --- |\n| 1 | <img src=x onerror=alert(1)> |\n"
