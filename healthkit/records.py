@@ -55,6 +55,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "checklists": {
         "name": "TEXT", "period": "TEXT", "item": "TEXT", "done_ms": "INTEGER", "who": "TEXT", "note": "TEXT",
+        "state": "TEXT", "owner": "TEXT", "due_ms": "INTEGER",
     },
 }  # fmt: skip
 """Columns of every table; each has `uid` besides, by which a spooled record is stored once."""

@@ -83,6 +83,13 @@ sections.audit(month)
 sections.optimization(month)
 
 # %% [markdown]
+# ## Tasks that take people
+# Due dates and sign-offs of what no program can do.
+
+# %%
+sections.checklists(month)
+
+# %% [markdown]
 # ## Availability of services
 # From the probes' answers; time without probes counts as unknown, not as up.
 

@@ -69,6 +69,34 @@ sections.plan(quarter)
 sections.trends(quarter)
 
 # %% [markdown]
+# ## Architecture review
+# The checklist, with what was measured beside each question. What has no sign-off is open.
+
+# %%
+sections.architecture(quarter)
+
+# %% [markdown]
+# ## Tasks that take people
+# Due dates and sign-offs of what no program can do.
+
+# %%
+sections.checklists(quarter)
+
+# %% [markdown]
+# ## How fast the host is
+# Medians of several rounds. A difference is named only where the rounds of both times do not overlap.
+
+# %%
+sections.benchmark(quarter)
+
+# %% [markdown]
+# ## The year
+# Month by month, as far back as there are records.
+
+# %%
+sections.year(quarter)
+
+# %% [markdown]
 # ## Availability of services
 # From the probes' answers; time without probes counts as unknown, not as up.
 

@@ -37,7 +37,7 @@ FLOORS = (
         "capacity",
         "imports",
     },
-    {"checks", "ledger", "audits", "movements"},
+    {"checks", "ledger", "audits", "movements", "checklists"},
     {"procedures", "alerts", "scores"},
     {"reviews", "fleets", "sections", "schedule"},
     {"cli", "runbook", "__main__"},

@@ -59,8 +59,8 @@ def check(context: Context) -> Iterator[Finding]:
     Source: https://github.com/pypa/pip-audit, `--format json`: `{"dependencies": [{name, version, vulns: [{id,
     fix_versions}]} | {name, skip_reason}]}`.
     """
-    for environment in _environments(context):
-        packages = _site_packages(environment)
+    for environment in environments(context):
+        packages = site_packages(environment)
         if packages is None:
             message = f"there is no Python environment in {environment}"
             yield Finding("vulnerabilities", Severity.UNKNOWN, environment, message, hint="Correct its path.")
@@ -68,7 +68,8 @@ def check(context: Context) -> Iterator[Finding]:
             yield from _audit(context, environment, packages)
 
 
-def _environments(context: Context) -> list[str]:
+def environments(context: Context) -> list[str]:
+    """Those configured; the application's if none is; healthkit's own if that has none."""
     if context.config.security.environments:
         return list(context.config.security.environments)
     if context.config.application:
@@ -79,7 +80,7 @@ def _environments(context: Context) -> list[str]:
     return [sys.prefix]
 
 
-def _site_packages(environment: str) -> str | None:
+def site_packages(environment: str) -> str | None:
     """Where the packages of an environment lie: the folder itself, or the one inside."""
     if environment == sys.prefix:
         return sysconfig.get_paths()["purelib"]

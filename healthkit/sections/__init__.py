@@ -6,12 +6,15 @@ with a function of the file's name, a line below, and a heading and a call in a 
 
 from __future__ import annotations
 
+from healthkit.sections.architecture import architecture
 from healthkit.sections.attention import attention
 from healthkit.sections.audit import audit
 from healthkit.sections.availability import availability
 from healthkit.sections.backups import backups
+from healthkit.sections.benchmark import benchmark
 from healthkit.sections.capacity import capacity
 from healthkit.sections.changes import changes
+from healthkit.sections.checklists import checklists
 from healthkit.sections.coverage import coverage
 from healthkit.sections.drills import drills
 from healthkit.sections.evidence import evidence
@@ -27,16 +30,20 @@ from healthkit.sections.section import MEDIA_TYPE, Section
 from healthkit.sections.security import security
 from healthkit.sections.trends import trends
 from healthkit.sections.verdict import verdict
+from healthkit.sections.year import year
 
 __all__ = [
     "MEDIA_TYPE",
     "Section",
+    "architecture",
     "attention",
     "audit",
     "availability",
     "backups",
+    "benchmark",
     "capacity",
     "changes",
+    "checklists",
     "coverage",
     "drills",
     "evidence",
@@ -51,4 +58,5 @@ __all__ = [
     "security",
     "trends",
     "verdict",
+    "year",
 ]

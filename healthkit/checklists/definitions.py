@@ -1,0 +1,96 @@
+"""What is on which list: the lists that ship with healthkit, and those of `HOME/config/checklists.yaml`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from healthkit.config import parse_struct, read_text
+from healthkit.errors import ConfigError
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Cadence = Literal["weekly", "monthly", "quarterly"]
+
+
+class Item(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One thing that somebody has to do."""
+
+    id: Name
+    text: str
+    group: str = ""
+    owner: str = ""
+    """Who has to; the list's owner if empty."""
+    due: Annotated[int, Meta(ge=1)] | None = None
+    """Days after the period begins; the list's if None."""
+    evidence: tuple[str, ...] = ()
+    """What was measured about it: `PROCEDURE` or `PROCEDURE.STEP`, of its newest recorded run."""
+
+
+class Checklist(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One list, once a period."""
+
+    title: str = ""
+    every: Cadence | None = None
+    due: Annotated[int, Meta(ge=1)] | None = None
+    owner: str = ""
+    items: tuple[Item, ...] = ()
+    without: tuple[Name, ...] = ()
+    """Items of the list of this name that ships with healthkit, and that do not apply here."""
+
+    @property
+    def cadence(self) -> Cadence:
+        """Its cadence; every list that `definitions` returns has one."""
+        assert self.every is not None  # noqa: S101 - seen to by `definitions`
+        return self.every
+
+    def item(self, id_: str) -> Item | None:
+        """The item of this id; None if there is none."""
+        return next((item for item in self.items if item.id == id_), None)
+
+
+class _Book(Struct, frozen=True, forbid_unknown_fields=True):
+    checklists: dict[Name, Checklist] = {}
+
+
+def definitions(home: Path) -> dict[str, Checklist]:
+    """Every list by name: those that ship with healthkit, changed and extended by those of the home.
+
+    Raises:
+        ConfigError: A file cannot be used; a list says no cadence or due date, or has an item twice.
+    """
+    shipped = parse_struct(files("healthkit").joinpath("checklists.yaml").read_text(encoding="utf-8"), _Book)
+    lists = dict(shipped.checklists) if shipped else {}
+    path = home / "config" / "checklists.yaml"
+    text = read_text(path)
+    own = parse_struct(text, _Book, file=str(path)) if text is not None else None
+    for name, change in (own.checklists if own else {}).items():
+        lists[name] = _changed(lists.get(name, Checklist()), change)
+        _check(name, lists[name], str(path))
+    return lists
+
+
+def _changed(known: Checklist, change: Checklist) -> Checklist:
+    """The list with what the home says of it."""
+    replaced = {item.id: item for item in change.items}
+    kept = [replaced.pop(item.id, item) for item in known.items if item.id not in change.without]
+    return replace(
+        known,
+        title=change.title or known.title,
+        every=change.every or known.every,
+        due=change.due or known.due,
+        owner=change.owner or known.owner,
+        items=(*kept, *replaced.values()),
+    )
+
+
+def _check(name: str, made: Checklist, file: str) -> None:
+    ids = [item.id for item in made.items]
+    twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+    if made.every is None or made.due is None or not made.title:
+        raise ConfigError(f"checklist {name} needs title, every and due", file=file)
+    if twice:
+        raise ConfigError(f"checklist {name} has two items with the id {twice[0]}", file=file)

@@ -1,0 +1,46 @@
+"""What was measured about an item of a checklist: sentences of the newest recorded runs that it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from healthkit.logbook import Logbook, logbook
+from healthkit.quantities import utc
+
+if TYPE_CHECKING:
+    from healthkit.checklists.definitions import Item
+
+REACH = timedelta(days=100)
+"""How old a run may be to speak for a review: a quarter, and a margin."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The runs that items may name."""
+
+    runs: Logbook
+
+    @classmethod
+    def of(cls, home: Path, *, now: datetime | None = None) -> Evidence:
+        """Of the last quarter."""
+        now = now or datetime.now(UTC)
+        return cls(logbook(home, since=now - REACH, until=now + timedelta(seconds=1)))
+
+    def sentences(self, item: Item) -> list[str]:
+        """One for each thing that the item names; what did not run is unknown, with the command that runs it."""
+        return [self._sentence(*name.partition(".")[::2]) for name in item.evidence]
+
+    def _sentence(self, procedure: str, step: str) -> str:
+        if self.runs.unknown:
+            return f"unknown: the records of procedures cannot be read ({self.runs.unknown})"
+        run = self.runs.last(procedure)
+        if run is None:
+            return f"unknown: {procedure} did not run in {REACH.days} days; to run it: healthkit run {procedure}"
+        found = run.step(step) if step else None
+        if step and found is None:
+            return f"unknown: {procedure} of {utc(run.started)} did not reach {step}"
+        told = found["message"] if found else f"ended {run.status}"
+        return f"{told} ({procedure}, {run.started:%Y-%m-%d})"
