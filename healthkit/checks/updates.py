@@ -165,7 +165,7 @@ def _installed(status: Path) -> dict[tuple[str, str], str]:
 
 def _read(context: Context, path: Path) -> str:
     """A list of packages; apt unpacks what it has packed itself (lz4, xz, ...)."""
-    if not path.suffix:
+    if path.name.endswith("_Packages"):  # `suffix` would take a host's name for one
         return path.read_text(encoding="utf-8", errors="replace")
     result = context.tool("/usr/lib/apt/apt-helper", "cat-file", str(path))
     if result.returncode:
