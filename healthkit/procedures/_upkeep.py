@@ -76,10 +76,12 @@ def look(name: str, path: Path, *, wait: float = 2) -> Upkeep:
     """Measure a database; read only.
 
     Raises:
-        sqlite3.Error: It cannot be read, or stayed locked for *wait* seconds.
+        sqlite3.Error: It cannot be read, is an empty file, or stayed locked for *wait* seconds.
         OSError: It is not there.
     """
     size = path.stat().st_size  # SQLite would say of a missing file that it is unable to open it, and not why
+    if not size:
+        raise sqlite3.DatabaseError("it is a file of 0 bytes")  # which SQLite takes for a database without tables
     with open_read_only(path, timeout=wait) as db:
         pages, free, page, journal = (
             db.execute(f"PRAGMA {pragma}").fetchone()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,11 +82,10 @@ def look_around(scene: Scene) -> Ground:
     Raises:
         StoreError: They cannot be read.
     """
-    from datetime import timedelta
-
     from healthkit.store import load_rollup
 
-    rollup = load_rollup(scene.home, hosts=[scene.config.host], start=scene.now - timedelta(days=DAYS), end=scene.now)
+    midnight = scene.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    rollup = load_rollup(scene.home, hosts=[scene.config.host], start=midnight - timedelta(days=DAYS), end=scene.now)
     return Ground(scene.home, scene.config, rollup)
 
 
