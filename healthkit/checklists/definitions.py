@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,14 +13,15 @@ from msgspec.structs import replace
 from healthkit.config import parse_struct, read_text
 from healthkit.errors import ConfigError
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""What names and ids are made of; not a pattern on the type, which msgspec 0.22 may free twice."""
 Cadence = Literal["weekly", "monthly", "quarterly"]
 
 
 class Item(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One thing that somebody has to do."""
 
-    id: Name
+    id: str
     text: str
     group: str = ""
     owner: str = ""
@@ -28,6 +30,10 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Days after the period begins; the list's if None."""
     evidence: tuple[str, ...] = ()
     """What was measured about it: `PROCEDURE` or `PROCEDURE.STEP`, of its newest recorded run."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.id):
+            raise ValueError(f"`{self.id}` is no id: lower-case letters, digits, - and _")
 
 
 class Checklist(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,7 +44,7 @@ class Checklist(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     due: Annotated[int, Meta(ge=1)] | None = None
     owner: str = ""
     items: tuple[Item, ...] = ()
-    without: tuple[Name, ...] = ()
+    without: tuple[str, ...] = ()
     """Items of the list of this name that ships with healthkit, and that do not apply here."""
 
     @property
@@ -53,7 +59,12 @@ class Checklist(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class _Book(Struct, frozen=True, forbid_unknown_fields=True):
-    checklists: dict[Name, Checklist] = {}
+    checklists: dict[str, Checklist] = {}
+
+    def __post_init__(self) -> None:
+        for name in self.checklists:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"`{name}` is no name of a checklist: lower-case letters, digits, - and _")
 
 
 def definitions(home: Path) -> dict[str, Checklist]:
@@ -68,8 +79,10 @@ def definitions(home: Path) -> dict[str, Checklist]:
     text = read_text(path)
     own = parse_struct(text, _Book, file=str(path)) if text is not None else None
     for name, change in (own.checklists if own else {}).items():
+        _require_distinct(name, change, str(path))
         lists[name] = _changed(lists.get(name, Checklist()), change)
-        _check(name, lists[name], str(path))
+        if lists[name].every is None or lists[name].due is None or not lists[name].title:
+            raise ConfigError(f"checklist {name} needs title, every and due", file=str(path))
     return lists
 
 
@@ -87,10 +100,8 @@ def _changed(known: Checklist, change: Checklist) -> Checklist:
     )
 
 
-def _check(name: str, made: Checklist, file: str) -> None:
-    ids = [item.id for item in made.items]
+def _require_distinct(name: str, change: Checklist, file: str) -> None:
+    ids = [item.id for item in change.items]
     twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
-    if made.every is None or made.due is None or not made.title:
-        raise ConfigError(f"checklist {name} needs title, every and due", file=file)
     if twice:
         raise ConfigError(f"checklist {name} has two items with the id {twice[0]}", file=file)
