@@ -155,7 +155,7 @@ class _Plan:
             "next_review": month_later(now).isoformat(),
             "unknown": "" if self.plan else self._reason,
             "purchases": [p.as_dict() for p in self._bought],
-            "plan": self.plan.as_dict() if self.plan else None,
+            "plan": _whole(self.plan) if self.plan else None,
             "simulated": _simulated(self._rollup) if self._rollup is not None else [],
         }
         text = json.dumps(plain(body), indent=2, ensure_ascii=False) + "\n"
@@ -211,11 +211,27 @@ def _measured(plan: Capacity) -> Any:
 
 def _row(plan: Capacity, index: int) -> dict[str, Any]:
     """The numbers of one resource, and its forecast at the end of its horizon."""
-    row, fan = plan.rows[index], plan.fan(index)
+    row = plan.rows[index]
     names = ("host", "metric", "device", "unit", "limit", "state", "value", "days", "days_lower", "days_upper",
              "horizon", "slope", "growth", "n", "coverage", "date", "sentence", "unknown")  # fmt: skip
-    ahead = fan.iloc[-1].to_dict() if len(fan) else None
-    return {name: getattr(row, name) for name in names} | {"ahead": ahead}
+    return {name: getattr(row, name) for name in names} | {"ahead": _ahead(plan, index)}
+
+
+def _ahead(plan: Capacity, index: int) -> dict[str, float] | None:
+    """The forecast of a row on the last day of its horizon, with both intervals; None where it has none."""
+    end = plan.rows[index].horizon - 1
+    if end < 0:
+        return None
+    ends = {f"{name}{level}": float(part[level][index, end])
+            for level in (80, 95) for name, part in (("lower", plan.lower), ("upper", plan.upper))}  # fmt: skip
+    return {"mean": float(plan.mean[index, end]), **ends}
+
+
+def _whole(plan: Capacity) -> dict[str, Any]:
+    """Every resource, with its forecast."""
+    body = plan.as_dict()
+    rows = [row | {"ahead": _ahead(plan, index)} for index, row in enumerate(body["rows"])]
+    return body | {"rows": rows}
 
 
 def _growth(row: CapacityRow) -> str:

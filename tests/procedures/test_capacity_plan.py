@@ -61,6 +61,8 @@ def test_what_to_buy_and_by_when(plan):
     )
     ahead = next(r for r in step(run, "forecast").evidence["rows"] if r["metric"] == "disk_used_ratio")["ahead"]
     assert ahead["lower95"] <= ahead["lower80"] <= ahead["mean"] <= ahead["upper80"] <= ahead["upper95"]
+    assert row["ahead"] == ahead, "in the document too, of every resource"
+    assert len(kept["plan"]["rows"]) == 3
     assert any(bought["sentence"] == line for line in kept["recommendations"])
 
 
