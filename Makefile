@@ -6,6 +6,9 @@ SOURCES := healthkit collectors reports notebooks
 # The commands among the files: the others are their parts, and train_forecast.py rewrites the constants.
 BENCHMARKS := collect store anomalies trend forecast report
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# What pip would do on one core, tests of others included: half of the time that an installation takes.
+COMPILE := @$(BIN)/python -m compileall -q -j 0 -x /tests/ $(VENV)/lib
 # One more than there are cores: tests that start a server or wait for a clock leave theirs idle.
 WORKERS := $(shell expr $$(nproc) + 1)
 # Where images set it, every interpreter that a test starts would compile every module anew.
@@ -49,7 +52,7 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "healthkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip setuptools
+	$(PIP) --constraint constraints.txt --upgrade pip setuptools
 
 # A strict editable install links single files, so a new file needs a new install; an edit does not.
 $(VENV)/files: FORCE | $(VENV)/bin/python
@@ -57,15 +60,17 @@ $(VENV)/files: FORCE | $(VENV)/bin/python
 	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
 
 $(VENV)/dependencies: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --config-settings editable_mode=strict
+	$(PIP) --constraint constraints.txt --editable . --config-settings editable_mode=strict
+	$(COMPILE)
 	@touch $@
 
 $(VENV)/installed: $(VENV)/dependencies $(VENV)/files
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=strict
+	$(PIP) --no-deps --no-build-isolation --editable . --config-settings editable_mode=strict
 	@touch $@
 
 $(VENV)/test-installed: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group test --group lint
+	$(PIP) --constraint constraints.txt --group test --group lint
+	$(COMPILE)
 	@touch $@
 
 FORCE:

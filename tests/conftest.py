@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from datetime import UTC, datetime
 
 import pytest
 from booted_systemd import booted_systemd, why_not
@@ -30,7 +32,11 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Where no systemd can boot, its tests are left out, in CI too: no package that could be installed would change that."""
+    """Long tests first: one that is begun last would keep one worker at work and the others waiting.
+
+    Where no systemd can boot, its tests are left out, in CI too: no package that could be installed would change that.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     booting = [item for item in items if "booted_systemd" in item.fixturenames]
     if booting and (reason := why_not()):
         config.hook.pytest_deselected(items=booting)
@@ -41,3 +47,18 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter, config):
     if LEFT_OUT in config.stash:
         terminalreporter.write_line(config.stash[LEFT_OUT], yellow=True)
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory):
+    """A home with four weeks of five simulated hosts that end on Monday 2026-11-23: to read only, all workers share it."""
+    from healthkit.demo import write_demo
+
+    top = tmp_path_factory.getbasetemp()
+    top = top.parent if "PYTEST_XDIST_WORKER" in os.environ else top
+    with (top / "fleet.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (top / "fleet").exists():
+            write_demo(top / "unfinished", hosts=5, days=28, end=datetime(2026, 11, 23, 6, tzinfo=UTC))
+            (top / "unfinished").rename(top / "fleet")
+    return top / "fleet"

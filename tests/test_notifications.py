@@ -16,10 +16,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from faults import needs_strace
+from faults import run as run_with
 from smtp_server import PASSWORD, USER, Server
 
 from healthkit.alerts.notifications import NotDeliveredError, Notification, deliver, queue, waiting
 from healthkit.alerts.transports import alertmanager, apprise, mail, webhook
+from healthkit.cli.main import main
 from healthkit.config import config_path, parse_config
 from healthkit.state import State
 
@@ -266,7 +269,7 @@ def test_debian_s_alertmanager_receives_one_firing_and_one_resolved(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@needs_strace
 @pytest.mark.parametrize("call", ["fsync", "/rename.*", "unlink"])
 def test_a_kill_at_any_moment_leaves_a_notification_whole_or_not_there(tmp_path, call):
     with hook() as server:
@@ -274,9 +277,8 @@ def test_a_kill_at_any_moment_leaves_a_notification_whole_or_not_there(tmp_path,
         kept, code, n = set(), 1, 0
         while code and n < 40:
             n += 1
-            trace = ["strace", "-f", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={n}"]
-            command = [*trace, sys.executable, "-P", "-m", "healthkit", "alert", "send", "--message", f"m{n}"]
-            code = subprocess.run([*command, "--home", str(tmp_path)], capture_output=True, check=False).returncode
+            command = ["alert", "send", "--message", f"m{n}", "--home", str(tmp_path)]
+            code = run_with(main, command, inject=f"{call}:signal=KILL:when={n}").code
             files = list((tmp_path / "notifications" / "webhook").glob("*.json"))
             assert len(waiting(tmp_path)) == len(files)  # each can be read
             kept |= {outcome.notification.message for outcome in waiting(tmp_path)}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from browser import Browser
 
-from healthkit import demo, reports
+from healthkit import reports
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 END = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -23,9 +23,9 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    home = tmp_path_factory.mktemp("fleet")
-    demo.write_demo(home, hosts=5, days=28, end=END)
+def pages(fleet, tmp_path_factory):
+    home = tmp_path_factory.mktemp("read") / "fleet"
+    shutil.copytree(fleet, home)
     report = reports.make(home, "weekly", now=END)
     return report.html, home / "reports" / "index.html"
 

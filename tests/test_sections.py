@@ -20,13 +20,6 @@ NAMES = [name for name in sections.__all__ if name.islower()]
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory):
-    home = tmp_path_factory.mktemp("fleet")
-    demo.write_demo(home, hosts=5, days=28, end=END)
-    return home
-
-
-@pytest.fixture(scope="session")
 def truth():
     return demo.demo_truth(hosts=5, days=28, end=END)
 
