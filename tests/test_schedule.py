@@ -317,6 +317,17 @@ def test_what_was_missed_runs_once_and_nothing_from_before_the_installation(tmp_
     assert runs.missed(both, tmp_path, now=at(2026, 11, 26, 7)) == [daily]
 
 
+def test_a_start_that_is_put_off_at_random_is_not_missed_and_does_not_come_twice(tmp_path):
+    text = crontab(TASKS, Place(tmp_path), delay=1800)
+    assert text.count(" --random-delay 1800s ") == sum(not task.often for task in TASKS)
+    assert "--random-delay" not in crontab(TASKS, Place(tmp_path))
+    daily = Task("daily-test", "a test", Calendar(6, 0), ("config", "check"))
+    installing.since(tmp_path, now=at(2026, 11, 20, 12))
+    soon, late = at(2026, 11, 21, 6, 35), at(2026, 11, 21, 6, 45)
+    assert [runs.missed([daily], tmp_path, now=now, delay=1800) for now in (soon, late)] == [[], [daily]]
+    assert runs.missed([daily], tmp_path, now=soon) == [daily]
+
+
 def test_a_failed_task_raises_the_alert_and_the_next_good_run_ends_it(tmp_path):
     """D44, by the command line: the rule sees the failure."""
     config_path(tmp_path).parent.mkdir()

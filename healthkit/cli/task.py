@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,13 @@ if TYPE_CHECKING:
 @options.format_
 @click.option("--due", is_flag=True, help="Run what was missed while the host was down, each once.")
 @click.option("--zone", default="UTC", show_default=True, help="Of the due times: UTC, Europe/Berlin, or local.")
-def command(*, name: str | None, home: Path, format_: str, due: bool, zone: str) -> int:
+@click.option(
+    "--random-delay",
+    type=options.DurationType(),
+    default="0s",
+    help="Wait up to so long before, so that a fleet does not start at once.",
+)
+def command(*, name: str | None, home: Path, format_: str, due: bool, zone: str, random_delay: float) -> int:
     """Run a maintenance task: alone, with a time-out, recorded, and alerting where it fails. Without a name, list them.
 
     Exit code 0, 1 if it failed, 75 if it runs already. It prints only when it failed.
@@ -33,13 +41,16 @@ def command(*, name: str | None, home: Path, format_: str, due: bool, zone: str)
 
     if due:
         config = load_config(home)
-        late = runs.missed(tasks.ready(), home, now=datetime.now(UTC), zone=_zone(zone))
+        delay = float(config.schedule.random_delay)
+        late = runs.missed(tasks.ready(), home, now=datetime.now(UTC), zone=_zone(zone), delay=delay)
         return max((_run(task, home, config, format_) for task in late), default=0)
     if name is None:
         for task in tasks.TASKS:
             click.echo(f"{task.name}: {task.what}" + (f" (not built: {task.lacks})" if task.lacks else ""))
         return 0
-    return _run(tasks.task(name), home, load_config(home), format_)
+    task = tasks.task(name)
+    time.sleep(random.uniform(0, random_delay))  # noqa: S311 - nobody gains by guessing it
+    return _run(task, home, load_config(home), format_)
 
 
 def _run(task: Task, home: Path, config: Config, format_: str) -> int:

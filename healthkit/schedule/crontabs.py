@@ -31,7 +31,15 @@ MAILTO={mailto}
 """
 
 
-def crontab(tasks: Sequence[Task], place: Place, *, user: str = "root", mailto: str = "root", every: float = 60) -> str:
+def crontab(
+    tasks: Sequence[Task],
+    place: Place,
+    *,
+    user: str = "root",
+    mailto: str = "root",
+    delay: float = 0,
+    every: float = 60,
+) -> str:
     """The file's text.
 
     Args:
@@ -39,6 +47,7 @@ def crontab(tasks: Sequence[Task], place: Place, *, user: str = "root", mailto: 
         place: Interpreter and home.
         user: Whom it runs as.
         mailto: Who gets what a failed task prints.
+        delay: Seconds that each start is put off by at most, at random.
         every: Seconds between samples.
 
     Raises:
@@ -48,7 +57,8 @@ def crontab(tasks: Sequence[Task], place: Place, *, user: str = "root", mailto: 
         raise ParameterError(f"{mailto!r} cannot stand in a crontab")
     lines = [_HEADER.format(marker=MARKER, path=PATH, mailto=mailto)]
     for task in tasks:
-        command = line(place.command("task", task.name, "--home", str(place.home)))
+        spread = ["--random-delay", f"{delay:g}s"] if delay and not task.often else []
+        command = line(place.command("task", task.name, *spread, "--home", str(place.home)))
         lines.append(f"# {task.what}\n{task.calendar.cron} {user} {command}\n")
     due = line(place.command("task", "--due", "--zone", "local", "--home", str(place.home)))
     lines.append(f"# what was missed while the host was down\n17 * * * * {user} {due}\n")

@@ -93,7 +93,9 @@ def run(task: Task, place: Place, config: Config) -> TaskRun:
         return result
 
 
-def missed(tasks: Sequence[Task], home: Path, *, now: datetime, zone: tzinfo | None = UTC) -> list[Task]:
+def missed(
+    tasks: Sequence[Task], home: Path, *, now: datetime, zone: tzinfo | None = UTC, delay: float = 0
+) -> list[Task]:
     """Tasks whose last due time passed without a run, oldest first; each counts once however often it was missed.
 
     Args:
@@ -101,6 +103,7 @@ def missed(tasks: Sequence[Task], home: Path, *, now: datetime, zone: tzinfo | N
         home: Whose records tell when they ran.
         now: The time, UTC.
         zone: Whose clock the due times are of; None for this system's.
+        delay: Seconds that cron's own start may be put off by: until then it is not missed.
 
     Raises:
         StoreError: The records cannot be read: what was missed is not known.
@@ -109,7 +112,7 @@ def missed(tasks: Sequence[Task], home: Path, *, now: datetime, zone: tzinfo | N
     found: list[tuple[datetime, Task]] = []
     with State(home) as state:
         for task in tasks:
-            due = task.calendar.previous(now - GRACE, zone=zone)
+            due = task.calendar.previous(now - GRACE - timedelta(seconds=delay), zone=zone)
             if task.often or due < first:
                 continue
             ran = state.records("task_runs", since=due - timedelta(minutes=1), task=task.name)
