@@ -61,15 +61,16 @@ def recommendations(review: Review, *, most: int = 25) -> Section:
 
 
 def _from_findings(review: Review) -> Iterator[Recommendation]:
-    """One remedy a check and host or hosts: twenty hosts with the same trouble are one recommendation."""
+    """One row a remedy: of a check, on whatever hosts; of what could not be told, of whatever checks."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in review.findings:
+        blind = finding.severity is Severity.UNKNOWN
         asks = finding.severity in (Severity.CRITICAL, Severity.WARNING)
-        if finding.hint and (asks or (finding.required and finding.severity is Severity.UNKNOWN)):
-            groups.setdefault((finding.check, finding.hint), []).append(finding)
-    for (check, hint), same in groups.items():
+        if finding.hint and (asks or (finding.required and blind)):
+            groups.setdefault(("" if blind else finding.check, finding.hint), []).append(finding)
+    for (_, hint), same in groups.items():
         hosts = tuple(dict.fromkeys(finding.host for finding in same if finding.host))
-        yield Recommendation(same[0].severity, _sentence(hint), _because(same), hosts, check)
+        yield Recommendation(same[0].severity, _sentence(hint), _because(same), hosts, same[0].check)
 
 
 def _because(findings: list[Finding]) -> str:
