@@ -119,18 +119,20 @@ def test_home_as_an_option_wins(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("shown")
 @pytest.mark.parametrize(
     ("what", "said"),
     [("trend", "rises"), ("percentiles", "p95"), ("forecast", "reaches 80\u00a0% on"), ("anomalies", "measured")],
 )
-def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, what, said):
+def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, capsys, what, said):
     from healthkit import demo
 
     home = tmp_path_factory.getbasetemp() / "shown"
     if not home.exists():
         demo.write_demo(home, hosts=2, days=30, every="1h")
-    options = ["--host", "db-1", "--device", "/var", "--limit", "80%", "--home", home]
-    assert said in run("show", what, "disk_used_ratio", *options).stdout
+    options = ["--host", "db-1", "--device", "/var", "--limit", "80%", "--home", str(home)]
+    assert cli.main(["show", what, "disk_used_ratio", *options]) == 0
+    assert said in capsys.readouterr().out
     shown = json.loads(run("show", what, "disk_used_ratio", *options, "-f", "json").stdout)
     assert said in shown["sentence"]
     assert isinstance(shown["rows"], list)
