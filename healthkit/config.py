@@ -130,6 +130,10 @@ class Mail(_Strict, frozen=True):
         return read_secret(Path(self.password_file)) if self.password_file else None
 
 
+Command = Annotated[tuple[str, ...], Meta(min_length=1)]
+"""Program and arguments; no shell reads them."""
+
+
 class Service(_Strict, frozen=True):
     """A service to watch: what answers, and what runs it."""
 
@@ -145,6 +149,12 @@ class Service(_Strict, frozen=True):
     """Seconds until an answer counts as failed."""
     expect: Annotated[int, Meta(ge=100, le=599)] | None = None
     """The only good status; null: any from 200 to 399."""
+    start: Command | None = None
+    """How it is started where `unit` is not the way."""
+    stop: Command | None = None
+    """How it is stopped, likewise."""
+    restart: Command | None = None
+    """How it is restarted, likewise."""
 
 
 class Database(_Strict, frozen=True):
@@ -181,8 +191,6 @@ class Restic(_Strict, frozen=True):
     """How much of the data each verification reads: `restic check --read-data-subset`."""
 
 
-Command = Annotated[tuple[str, ...], Meta(min_length=1)]
-"""Program and arguments; no shell reads them."""
 _ENDPOINT = re.compile(r"https?://[^\s/]+\S*|(\[[0-9A-Fa-f:.]+\]|[\w.-]+):[0-9]{1,5}")
 
 
@@ -309,6 +317,32 @@ class Limits(_Strict, frozen=True):
     """Days that a certificate has left."""
 
 
+class OnCall(_Strict, frozen=True):
+    """Whom an incident is escalated to."""
+
+    name: str = ""
+    """Who is on call."""
+    contact: str = ""
+    """A telephone number, or whatever reaches them."""
+    mail: tuple[str, ...] = ()
+    """Addresses that escalations go to, besides the operators'."""
+
+
+class Incidents(_Strict, frozen=True):
+    """What is done about a service that is down."""
+
+    confirm_after: Duration = Duration(5)
+    """How long it must not answer, asked twice, to be down."""
+    restarts_per_hour: Annotated[int, Meta(ge=0)] = 3
+    """Of each service; then people have to look."""
+    settle: Duration = Duration(30)
+    """How long a service may take to answer after it was started."""
+    escalate_after: Duration = Duration(1800)
+    """When whoever is on call is called, if it is neither acknowledged nor over."""
+    on_call: OnCall = OnCall()
+    """Who that is."""
+
+
 class Growth(_Strict, frozen=True):
     """Which growth a capacity plan points out although no limit is near."""
 
@@ -399,6 +433,7 @@ class Config(_Strict, frozen=True):
     growth: Growth = Growth()
     weights: Weights = Weights()
     alerting: Alerting = Alerting()
+    incidents: Incidents = Incidents()
     schedule: Schedule = Schedule()
     collect: Collect = Collect()
     timezone: str = "UTC"

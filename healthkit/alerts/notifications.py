@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 GIVE_UP = timedelta(days=5)
 """How long a notification is retried."""
+ESCALATED = "IncidentEscalated"
+"""Name of a notification that goes to whoever is on call, too."""
 PAUSES = (0.5, 2.0)
 """Seconds between the tries of one run; the next run tries again."""
 _FORGOTTEN = 3600

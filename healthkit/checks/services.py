@@ -6,7 +6,7 @@ refused connection has no response time; a script whose path contains the servic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import psutil
@@ -39,13 +39,20 @@ def check(context: Context) -> Iterator[Finding]:
         hint = "Name what runs here under `services:` in healthkit.yaml."
         yield not_applicable("services", "services", "no service is configured", hint=hint)
         return
+    yield from moment(context, services)
+    for service in services:
+        if service.url:
+            yield from _last_day(context, service.name)
+
+
+def moment(context: Context, services: Sequence[Service]) -> Iterator[Finding]:
+    """What each answers now, and whether what runs it runs; no samples are read."""
     probes = {service.name: Probe(service) for service in services if service.url}
     for probe in probes.values():
         probe.start()
     for service in services:
         if service.name in probes:
             yield _answer(context, service, probes[service.name])
-            yield from _last_day(context, service.name)
         if service.unit or service.process:
             yield _running(context, service)
         if not (service.url or service.unit or service.process):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from healthkit.errors import StoreError
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -120,11 +123,29 @@ def hand_over(home: Path, config: Config, *, patience: Patience = PATIENT) -> li
     return outcomes
 
 
-def look(home: Path, config: Config, *, patience: Patience = PATIENT) -> tuple[Round, list[Delivered]]:
-    """One round of all rules, and delivery of what it and earlier ones had to say, mail of reports included."""
-    from healthkit.alerts import rounds
+def hand_over_soon(home: Path) -> None:
+    """Try for a few seconds to deliver what a procedure had to say; the schedule sees to the rest."""
+    from healthkit.alerts import notifications
+    from healthkit.config import load_config
 
-    found = rounds.look(home, config, transports(home, config))
+    if notifications.waiting(home):
+        hand_over(home, load_config(home), patience=BRIEF)
+
+
+def look(home: Path, config: Config, *, patience: Patience = PATIENT) -> tuple[Round, list[Delivered]]:
+    """One round of all rules and incidents, and delivery of what they had to say, mail of reports included."""
+    from healthkit.alerts import escalations, rounds
+    from healthkit.procedures import alone
+    from healthkit.procedures._locks import BusyError
+
+    ways = transports(home, config)
+    found = rounds.look(home, config, ways)
+    if any((home / "logs" / "incidents").glob("INC-*.json")):
+        try:
+            with alone(home, "incident"):
+                escalations.watch(home, config, ways)
+        except BusyError as error:  # somebody is at it this moment; the next round looks again
+            log.info("incidents are not watched now: %s", error)
     outcomes = hand_over(home, config, patience=patience)
     if patience is PATIENT and any((home / "outbox").glob("*.eml")):
         from healthkit import reports

@@ -30,17 +30,20 @@ def command(*, procedure: str | None, apply: bool, pairs: tuple[tuple[str, str],
     Exit code as of a Nagios plug-in: 0 ok or info, 1 warning, 2 critical, 3 unknown.
     """
     from healthkit import procedures
+    from healthkit.cli import notifying
 
     if procedure is None:
         _list(format_)
         return 0
     done = procedures.run(procedure, home, dry_run=not apply, options=dict(pairs))
-    if done.dry_run:
+    if not done.dry_run:
+        notifying.hand_over_soon(home)
+    else:
         click.echo("dry run: nothing is changed; --apply does it", err=True)
     if format_ == "json":
         output.write_json(done.as_dict())
     else:
-        _show(done)
+        show(done)
     return done.exit_code
 
 
@@ -59,7 +62,8 @@ def _about(known: Procedure) -> str:
     return " ".join([known.summary, *(f"-o {name}: {text}." for name, text in known.options.items())])
 
 
-def _show(done: Run) -> None:
+def show(done: Run) -> None:
+    """A run as tables: steps, findings, and a sentence."""
     steps = [(step.status, step.name, step.message, f"{step.seconds:.2f} s") for step in done.steps]
     output.write_table(["Status", "Step", "What", "Took"], steps)
     if done.findings:

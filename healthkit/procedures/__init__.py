@@ -35,7 +35,7 @@ from healthkit.procedures._locks import alone, orderly_end
 from healthkit.procedures._runs import OK, PLANNED, SKIPPED, STATUS, Action, Outcome, Run, Step
 from healthkit.procedures._scenes import Scene
 
-__all__ = ["Action", "Outcome", "Procedure", "Run", "Scene", "Step", "load", "names", "run"]
+__all__ = ["Action", "Outcome", "Procedure", "Run", "Scene", "Step", "alone", "load", "names", "run"]
 
 EXPECTED = (OSError, subprocess.SubprocessError, HealthkitError, sqlite3.Error, tarfile.TarError, ImportError)
 """What the world does to a step; anything else is a mistake of ours and flies, after the run was recorded."""

@@ -156,16 +156,18 @@ def configuration_faults(restored: Restored) -> tuple[dict[str, str], list[str]]
         path = restored.folder / file.path
         if not file.path.startswith("config/") or not path.is_file():
             continue
-        judge = _JUDGES.get(path.suffix.lower())
-        if file.path == "config/_healthkit/healthkit.yaml":
-            judge = _own
-        if judge is None:
+        reason = configuration_fault(path)
+        if reason is None:
             unjudged.append(file.path)
-            continue
-        reason = judge(path)
-        if reason:
+        elif reason:
             faults[file.path] = reason
     return faults, unjudged
+
+
+def configuration_fault(path: Path) -> str | None:
+    """Why a file of configuration cannot be used; empty if it can, None if its form is not one that we know."""
+    judge = _own if path.name == "healthkit.yaml" else _JUDGES.get(path.suffix.lower())
+    return judge(path) if judge is not None else None
 
 
 def _own(path: Path) -> str:

@@ -20,6 +20,18 @@ SendMail = Callable[[EmailMessage, tuple[str, ...]], str]
 """Hands a message to the outbox for these addresses; returns why it was refused, or nothing."""
 
 
+def names(config: Config) -> tuple[str, ...]:
+    """The transports that a configuration asks for; no secret is read."""
+    alerting = config.alerting
+    asked = {
+        "mail": config.mail.recipients.operators or config.incidents.on_call.mail,
+        "webhook": alerting.webhook,
+        "alertmanager": alerting.alertmanager,
+        "apprise": alerting.apprise,
+    }
+    return tuple(name for name, there in asked.items() if there)
+
+
 def configured(config: Config, send_mail: SendMail) -> dict[str, Transport]:
     """The transports of a configuration, by name.
 
@@ -28,7 +40,7 @@ def configured(config: Config, send_mail: SendMail) -> dict[str, Transport]:
     """
     alerting = config.alerting
     found: dict[str, Transport] = {}
-    if config.mail.recipients.operators:
+    if config.mail.recipients.operators or config.incidents.on_call.mail:
         found["mail"] = mail.transport(config, send_mail)
     if alerting.webhook:
         found["webhook"] = webhook.transport(alerting.webhook, token=alerting.token(), timeout=alerting.timeout)

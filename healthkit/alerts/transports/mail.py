@@ -1,4 +1,4 @@
-"""Mail to the operators."""
+"""Mail to the operators; an escalation goes to whoever is on call besides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-from healthkit.alerts.notifications import NotDeliveredError
+from healthkit.alerts.notifications import ESCALATED, NotDeliveredError
 from healthkit.errors import HealthkitError
 
 if TYPE_CHECKING:
@@ -20,14 +20,23 @@ def transport(config: Config, send_mail: SendMail) -> Transport:
     """What hands a notification to *send_mail* for the operators of *config*."""
 
     def send(notification: Notification) -> None:
+        to = recipients(notification, config)
+        if not to:
+            return  # only escalations go to whoever is on call
         try:
-            refused = send_mail(compose(notification, config), config.mail.recipients.operators)
+            refused = send_mail(compose(notification, config), to)
         except (HealthkitError, OSError) as error:
             raise NotDeliveredError(str(error)) from error
         if refused:
             raise NotDeliveredError(refused, permanent=True)
 
     return send
+
+
+def recipients(notification: Notification, config: Config) -> tuple[str, ...]:
+    """Who gets it, each once."""
+    called = config.incidents.on_call.mail if notification.name == ESCALATED else ()
+    return tuple(dict.fromkeys((*config.mail.recipients.operators, *called)))
 
 
 def compose(notification: Notification, config: Config) -> EmailMessage:
@@ -38,7 +47,7 @@ def compose(notification: Notification, config: Config) -> EmailMessage:
     message = EmailMessage()
     message["Subject"] = _line(f"[{word}] {notification.host} {notification.name}: {notification.message}")[:150]
     message["From"] = sender
-    message["To"] = ", ".join(config.mail.recipients.operators)
+    message["To"] = ", ".join(recipients(notification, config))
     message["Date"] = format_datetime(notification.at)
     message["Message-ID"] = f"<alert.{notification.key}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"

@@ -1,0 +1,162 @@
+"""What a damaged database is replaced by: the newest good backup, or what can be salvaged of itself if that loses less."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from healthkit.errors import StoreError
+from healthkit.manifests import Backup, backup_folders, digest, read_manifest
+from healthkit.procedures._copies import copy_file, require_room
+from healthkit.procedures._databases import faults_of
+from healthkit.procedures._placements import BESIDE
+from healthkit.procedures._ranges import quoted
+from healthkit.procedures._salvages import salvage
+from healthkit.quantities import utc
+
+if TYPE_CHECKING:
+    from healthkit.procedures._losses import Salvaged
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and what it costs."""
+
+    path: Path
+    """A private copy of it, verified."""
+    origin: str
+    """`backup <name>` or `salvage`."""
+    report: str
+    """What was saved and what was lost."""
+    lossy: bool
+    """Whether rows were, or may have been, lost."""
+
+
+def copies_of(directory: Path, name: str, workspace: Path, tried: dict[str, str]) -> Iterator[tuple[Backup, Path]]:
+    """Good copies of a database, newest first: hash, integrity, schema and rows as its manifest says.
+
+    Args:
+        directory: Where the backups are.
+        name: The database's.
+        workspace: Where the copies go.
+        tried: Gets the reason for each backup that was not good enough.
+    """
+    for folder in backup_folders(directory):
+        try:
+            backup = Backup(folder, read_manifest(folder))
+        except (StoreError, OSError) as error:
+            tried[folder.name] = str(error)
+            continue
+        backed = next((one for one in backup.manifest.databases if one.name == name), None)
+        file = next((file for file in backup.manifest.files if backed and file.path == backed.path), None)
+        if backed is None or file is None:
+            tried[folder.name] = f"database {name} is not in it"
+            continue
+        target = workspace / f"{folder.name}.db"
+        target.unlink(missing_ok=True)
+        try:
+            copied = copy_file(folder / file.path, target, name=file.path)
+        except OSError as error:
+            tried[folder.name] = f"{file.path}: {error.strerror}"
+            continue
+        fault = (
+            "another SHA-256 than its manifest says"
+            if copied.sha256 != file.sha256
+            else next(faults_of(target, backed), "")
+        )
+        if not fault and digest(target) == file.sha256:
+            yield backup, target
+        else:
+            tried[folder.name] = fault or "it changed when it was opened"
+
+
+def choose(
+    damaged: Path, backups: Path | None, name: str, workspace: Path, *, prefer: str
+) -> tuple[Choice | None, dict[str, str]]:
+    """The better of the newest good backup and of a salvage; None where there is neither.
+
+    Args:
+        damaged: The database as it was kept aside, with its WAL.
+        backups: Where the backups are; None without any.
+        name: The database's.
+        workspace: An empty private folder.
+        prefer: `backup` or `salvage` where one is wanted whatever it loses; else empty.
+
+    Returns:
+        The choice, and why each backup or the salvage was not it.
+    """
+    tried: dict[str, str] = {}
+    stock = copies_of(backups, name, workspace, tried) if backups is not None and backups.is_dir() else iter(())
+    backup, copy = next(stock, (None, None))
+    saved, file = (None, workspace / "none") if prefer == "backup" and backup else _salvage(damaged, workspace, tried)
+    if backup is None or copy is None:
+        return (Choice(file, "salvage", _told(saved), saved.lost != 0) if saved else None), tried
+    kept = f"backup {backup.folder.name}"
+    if saved is None:
+        message = f"all of {kept}; what was written since {utc(backup.manifest.created)} is lost"
+        return Choice(copy, kept, message, lossy=True), tried
+    newer, older = _differences(file, copy, saved)
+    counts = f"the backup lacks {newer} rows of the salvage, the salvage {older} of the backup"
+    if prefer == "salvage" or older < newer:
+        tried[backup.folder.name] = counts
+        return Choice(file, "salvage", f"{_told(saved)}; {counts}", saved.lost != 0), tried
+    tried["salvage"] = counts
+    return Choice(copy, kept, f"all of {kept}; {counts}", lossy=newer > 0), tried
+
+
+def _salvage(damaged: Path, workspace: Path, tried: dict[str, str]) -> tuple[Salvaged | None, Path]:
+    """Of a copy: a salvage writes to what it reads."""
+    copy, target = workspace / "damaged.db", workspace / "salvaged.db"
+    require_room(workspace, 2 * damaged.stat().st_size)
+    for suffix in ("", *(s for s in BESIDE if s != "-shm")):
+        source = damaged.with_name(damaged.name + suffix)
+        if source.exists():
+            shutil.copyfile(source, copy.with_name(copy.name + suffix))
+    try:
+        saved = salvage(copy, target)
+    except sqlite3.Error as error:
+        tried["salvage"] = f"nothing can be read: {error}"
+        return None, target
+    if saved.faults or not saved.rows:
+        tried["salvage"] = saved.faults[0] if saved.faults else "no row can be read"
+        return None, target
+    return saved, target
+
+
+def _told(saved: Salvaged | None) -> str:
+    return "; ".join(map(str, saved.tables.values())) if saved else ""
+
+
+def _differences(salvaged: Path, copy: Path, saved: Salvaged) -> tuple[int, int]:
+    """Rows of the salvage that the backup has not, or has otherwise; rows that the salvage lost.
+
+    What the backup has and the salvage has not was deleted since, unless it lies in a gap of the salvage.
+    """
+    newer = older = 0
+    with closing(sqlite3.connect(salvaged)) as db:
+        db.execute("ATTACH ? AS backup", [str(copy)])
+        there = {name for (name,) in db.execute("SELECT name FROM backup.sqlite_master WHERE type = 'table'")}
+        for table in saved.tables.values():
+            name = quoted(table.name)
+            if table.name not in there:
+                newer += table.rows
+                continue
+            with suppress(sqlite3.Error):  # another number of columns: every row is another one
+                query = f"SELECT count(*) FROM (SELECT * FROM main.{name} EXCEPT SELECT * FROM backup.{name})"  # noqa: S608
+                newer += db.execute(query).fetchone()[0]
+            if table.trouble:
+                lost = sum(_rows_in(db, name, first, last) for first, last in table.gaps)
+                older += max(lost, table.lost or 0)
+    return newer, older
+
+
+def _rows_in(db: sqlite3.Connection, name: str, first: int, last: int) -> int:
+    query = f"SELECT count(*) FROM backup.{name} WHERE rowid BETWEEN ? AND ?"  # noqa: S608
+    with suppress(sqlite3.OperationalError):  # WITHOUT ROWID
+        return int(db.execute(query, [first, last]).fetchone()[0])
+    return 0
