@@ -74,7 +74,8 @@ def commands() -> str:
     lines = ["# Commands", "", MADE]
     lines += ["What `--help` says. Exit codes: see the [README](../README.md#exit-codes).", ""]
     for names, command in _walk(group, ("healthkit",)):
-        context = click.Context(command, info_name=" ".join(names), max_content_width=110, terminal_width=110)
+        # With the settings of the group, as they are inherited when it is called: click keeps the option that it made first.
+        context = click.Context(command, info_name=" ".join(names), terminal_width=110, **group.context_settings)
         title = " ".join(names)
         lines += [f"{'#' * min(len(names) + 1, 4)} {title}", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(lines)
