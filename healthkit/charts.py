@@ -127,12 +127,16 @@ class Chart:
                 for x, y in zip(xs, ys, strict=True)
             ]
 
-        shapes = [
+        grid = "".join(f"M0 {round((y1 - y) / (y1 - y0) * HEIGHT)}H{WIDTH}" for y in ticks(y0, y1))
+        shapes = [f'<path class="grid" d="{grid}"/>']
+        shapes += [
             f'<path class="band b{b.level}" d="{_area(points(b.x, b.lower), points(b.x, b.upper))}"/>'
             for b in self.bands
         ]
         shapes += [f'<path class="{line.style}" d="{_path(points(line.x, line.y))}"/>' for line in self.lines]
         labels = []
+        if ahead := next((line.x[0] for line in self.lines if line.style == "forecast" and line.x), None):
+            shapes.append(f'<path class="now" d="M{round((ahead - x0) / (x1 - x0) * WIDTH)} 0V{HEIGHT}"/>')
         if self.limit is not None:
             y = round((y1 - self.limit) / (y1 - y0) * HEIGHT)
             shapes.append(f'<path class="limit" d="M0 {y}H{WIDTH}"/>')
@@ -142,14 +146,14 @@ class Chart:
         for x, label in self.marks:
             place = round((x - x0) / (x1 - x0) * WIDTH)
             shapes.append(f'<path class="mark" d="M{place} 0V{HEIGHT}"/>')
-            labels.append(f'<span class="mark" style="left:{place / WIDTH:.0%}">{text(label)}</span>')
+            side = " end" if place > WIDTH * 0.6 else ""
+            labels.append(f'<span class="mark{side}" style="left:{place / WIDTH:.0%}">{text(label)}</span>')
         labels += [
             f'<span class="y" style="top:{(y1 - y) / (y1 - y0):.1%}">{quantity(y, self.unit)}</span>'
             for y in ticks(y0, y1)
         ]
         labels += [
-            f'<span class="x" style="left:{(x - x0) / (x1 - x0):.1%}">{when(_utc(x), now=_utc(x1))}</span>'
-            for x in _days(x0, x1)
+            f'<span class="x" style="left:{(x - x0) / (x1 - x0):.1%}">{label}</span>' for x, label in _dates(x0, x1)
         ]
         return (
             f'<figure class="chart" id="{text(self.name)}"><figcaption>{text(self.title)}</figcaption>'
@@ -206,14 +210,14 @@ def sparkline(values: Sequence[float], *, alt: str, bounds: tuple[float, float] 
     finite = [v for v in values if math.isfinite(v)]
     low, high = bounds or ((min(finite), max(finite)) if finite else (0.0, 1.0))
     scale = (high - low) or 1.0
-    step = 100 / max(len(values) - 1, 1)
     points = [
-        (round(i * step), round(22 - (min(max(v, low), high) - low) / scale * 20)) if math.isfinite(v) else None
+        (i, round(15 - (min(max(v, low), high) - low) / scale * 14)) if math.isfinite(v) else None
         for i, v in enumerate(values)
     ]
+    width = max(len(values) - 1, 1)
     return (
-        f'<svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label="{text(alt)}">'
-        f'<path d="{_path(points)}"/></svg>'
+        f'<svg class="spark" viewBox="0 0 {width} 16" preserveAspectRatio="none" role="img" aria-label="{text(alt)}">'
+        f'<path d="{_steps(points)}"/></svg>'
     )
 
 
@@ -239,6 +243,13 @@ def _days(x0: float, x1: float) -> list[float]:
     return [m.timestamp() for m in moments if x0 <= m.timestamp() <= x1]
 
 
+def _dates(x0: float, x1: float) -> list[tuple[float, str]]:
+    """Days to name on an axis, with the year where a new one has begun."""
+    days = _days(x0, x1)
+    former = [x0, *days[:-1]]
+    return [(x, when(_utc(x), now=_utc(before))) for x, before in zip(days, former, strict=True)]
+
+
 def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -255,6 +266,19 @@ def _path(points: Sequence[tuple[int, int] | None]) -> str:
         parts.append(f"{'L' if pen else 'M'}{point[0]} {point[1]}" + ("h0" if lone else ""))
         pen = True
     return "".join(parts)
+
+
+def _steps(points: Sequence[tuple[int, int] | None]) -> str:
+    """The same as `_path` in relative coordinates, half the bytes: a fleet's page has hundreds of them."""
+    stretches: list[str] = []
+    last: tuple[int, int] | None = None
+    for point in points:
+        if point and last:
+            stretches[-1] += f"{' ' if 'l' in stretches[-1] else 'l'}{point[0] - last[0]} {point[1] - last[1]}"
+        elif point:
+            stretches.append(f"M{point[0]} {point[1]}")
+        last = point
+    return "".join(stretch if "l" in stretch else f"{stretch}h0" for stretch in stretches).replace(" -", "-")
 
 
 def _area(lower: Sequence[tuple[int, int] | None], upper: Sequence[tuple[int, int] | None]) -> str:

@@ -19,8 +19,8 @@ STYLE = """
 @media(prefers-color-scheme:dark){:root{--paper:#12181f;--ink:#e4e9ee;--muted:#9ba8b4;--line:#2c3742;--soft:#1a222b;--accent:#7fb0ff;--critical:#ff8a80;--warning:#f2b661;--unknown:#c9a6ff;--info:#7fb0ff;--ok:#7fd39b}}
 .hk{color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;font-variant-numeric:tabular-nums}
 .hk p{margin:.5em 0;max-width:46em}.hk .lead{font-size:1.25rem;line-height:1.4}.hk .muted,.hk .note{color:var(--muted)}.hk .note{font-size:.875rem}
-.hk .scroll{overflow-x:auto;margin:.75em 0}.hk table{border-collapse:collapse;width:100%;font-size:.9375rem}
-.hk th,.hk td{text-align:left;padding:.4em .75em .4em 0;border-bottom:1px solid var(--line);vertical-align:top}
+.hk .scroll{overflow-x:auto;margin:.75em 0}.hk table{border-collapse:collapse;min-width:min(100%,40rem);font-size:.9375rem}
+.hk th,.hk td{text-align:left;padding:.45em 1.5em .45em 0;border-bottom:1px solid var(--line);vertical-align:top}
 .hk th{color:var(--muted);font-weight:600;font-size:.8125rem;white-space:nowrap}.hk .num{text-align:right;white-space:nowrap}.hk .host{white-space:nowrap}.hk tr{break-inside:avoid}
 .hk .sev{white-space:nowrap;font-weight:600}.hk .sev-critical{color:var(--critical)}.hk .sev-warning{color:var(--warning)}.hk .sev-unknown{color:var(--unknown)}.hk .sev-info{color:var(--info)}.hk .sev-ok{color:var(--ok)}
 .hk .spark{width:7.5rem;height:1.5rem;vertical-align:middle;overflow:visible}.hk .spark path{fill:none;stroke:var(--accent);stroke-width:1.5;stroke-linecap:round;vector-effect:non-scaling-stroke}
@@ -29,12 +29,16 @@ STYLE = """
 .hk .plot{position:relative;height:11rem;margin:0 1rem 1.5rem 4rem}.hk .plot svg{position:absolute;width:100%;height:100%;overflow:visible}
 .hk .plot path{fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round;stroke-linecap:round}
 .hk .plot .line{stroke:var(--ink);stroke-width:1.5}.hk .plot .forecast{stroke:var(--accent);stroke-width:2}.hk .plot .faint{stroke:var(--muted);stroke-width:1}
-.hk .plot .band{fill:var(--accent);opacity:.14;stroke:none}.hk .plot .limit{stroke:var(--critical);stroke-width:1.5;stroke-dasharray:6 4}.hk .plot .mark{stroke:var(--muted);stroke-dasharray:2 3}
+.hk .plot .band{fill:var(--accent);opacity:.14;stroke:none}.hk .plot .limit{stroke:var(--critical);stroke-width:1.5;stroke-dasharray:6 4}.hk .plot .mark{stroke:var(--muted);stroke-dasharray:2 3}.hk .plot .grid{stroke:var(--line);stroke-width:1}.hk .plot .now{stroke:var(--muted);stroke-width:1}
 .hk .labels{position:absolute;inset:0;font-size:.75rem;color:var(--muted);line-height:1}.hk .labels span{position:absolute;white-space:nowrap}
-.hk .labels .y{right:100%;transform:translate(-.5rem,-50%)}.hk .labels .x{top:100%;transform:translate(-50%,.5rem)}.hk .labels .at{right:0;transform:translateY(-120%);color:var(--critical)}.hk .labels .mark{top:0;transform:translate(.25rem,0)}
+.hk .labels .y{right:100%;transform:translate(-.5rem,-50%)}.hk .labels .x{top:100%;transform:translate(-50%,.5rem)}.hk .labels .at{right:0;transform:translateY(-120%);color:var(--critical)}.hk .labels .mark{top:0;transform:translate(.25rem,0)}.hk .labels .end{transform:translate(calc(-100% - .25rem),0)}
 @media(max-width:30rem){.hk .labels .x:nth-last-child(even){visibility:hidden}}
-.hk .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:1px;background:var(--line);border:1px solid var(--line);margin:1em 0}
-.hk .tile{background:var(--paper);padding:.75em 1em}.hk .tile b{display:block;font-size:1.5rem;line-height:1.2;font-weight:650}.hk .tile span{color:var(--muted);font-size:.8125rem}
+.hk .tiles{display:flex;flex-wrap:wrap;gap:.75rem 2.5rem;margin:1.25em 0 0}
+.hk .tile b{display:block;font-size:1.75rem;line-height:1.15;font-weight:680;letter-spacing:-.01em}.hk .tile span{color:var(--muted);font-size:.8125rem}.hk .tile:first-child b{font-size:2.5rem;line-height:1}
+.hk .hero{border-left:6px solid var(--state);background:var(--soft);padding:1.1rem 1.5rem 1.25rem;border-radius:0 10px 10px 0;margin:1rem 0}.hk .hero p{margin:.15em 0}.hk .hero .lead{margin:.35em 0 0;font-size:1.3rem;max-width:52rem}
+.hk .state{color:var(--state);font-weight:700;margin-right:.75em}.hk .state-healthy{--state:var(--ok)}.hk .state-attention{--state:var(--warning)}.hk .state-critical{--state:var(--critical)}.hk .state-unknown{--state:var(--unknown)}
+.hk .heat{width:100%;height:auto;max-width:40rem;display:block}.hk .heat text{font-size:.5px;fill:var(--muted)}.hk .heat path{fill:var(--accent)}
+.hk .up{color:var(--warning)}.hk .down{color:var(--ok)}
 .hk details{margin:.5em 0;border-left:3px solid var(--line);padding-left:.9em}.hk summary{cursor:pointer}.hk dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;font-size:.9375rem}.hk dt{color:var(--muted)}.hk dd{margin:0;overflow-wrap:anywhere}
 .hk .banner{background:var(--soft);border:1px dashed var(--muted);padding:.6em 1em;font-weight:600}
 """.strip()
@@ -65,18 +69,23 @@ def host(name: object) -> str:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequence[int] = (), caption: str = ""
+    columns: Sequence[str] | Sequence[str | tuple[str, str]],
+    rows: Iterable[Sequence[str]],
+    *,
+    numeric: Sequence[int] = (),
+    caption: str = "",
 ) -> str:
     """A table that scrolls inside its own box where it is too wide.
 
     Args:
-        columns: Headings, plain text.
+        columns: Headings, plain text; or a heading and what is shown when it is pointed at.
         rows: Cells as HTML: pass machine text through `text` first. The first cell is the row's heading.
         numeric: Indices of columns with numbers, set flush right.
         caption: What the table shows, for those who cannot see it.
     """
     kind = dict.fromkeys(numeric, ' class="num"')
-    head = "".join(f'<th scope="col"{kind.get(i, "")}>{escape(name)}</th>' for i, name in enumerate(columns))
+    heads = [(one, "") if isinstance(one, str) else (one[0], f' title="{escape(one[1])}"') for one in columns]
+    head = "".join(f'<th scope="col"{kind.get(i, "")}{hover}>{escape(n)}</th>' for i, (n, hover) in enumerate(heads))
     body = "".join(
         "<tr>" + "".join(f"<td{kind.get(i, '')}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
     )

@@ -104,6 +104,13 @@ sections.availability(month)
 sections.resources(month)
 
 # %% [markdown]
+# ## Rhythm
+# Hour by hour, the mean of the busiest hosts: when maintenance hurts least.
+
+# %%
+sections.hours(month)
+
+# %% [markdown]
 # ## Findings, with evidence
 # What was seen, and what to do about it.
 

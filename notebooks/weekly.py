@@ -62,6 +62,13 @@ sections.availability(week)
 sections.resources(week)
 
 # %% [markdown]
+# ## Rhythm
+# Hour by hour, the mean of the busiest hosts: when maintenance hurts least.
+
+# %%
+sections.hours(week)
+
+# %% [markdown]
 # ## Performance
 # Score, CPU, memory and responses of the week: averages, 95th percentiles and peaks.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import UTC, datetime
+from importlib.resources import files
 
 import pytest
 from browser import Browser
@@ -24,20 +26,35 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(fleet, tmp_path_factory):
+    """A week of a fleet, a page of one of its hosts, a quarter, and the index."""
     home = tmp_path_factory.mktemp("read") / "fleet"
     shutil.copytree(fleet, home)
-    report = reports.make(home, "weekly", now=END)
-    return report.html, home / "reports" / "index.html"
+    week = reports.make_each(home, "weekly", now=END)
+    quarter = reports.make(home, "quarterly", period="2026-Q4", now=END)
+    return week.report.html, week.pages[0].html, quarter.html, home / "reports" / "index.html"
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("dark", [False, True])
-def test_nothing_overflows_complains_or_calls_out(browser, pages, width, dark):
+def test_nothing_overflows_complains_or_calls_out_and_everybody_can_read_it(browser, pages, width, dark):
+    axe = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    found = "axe.run({resultTypes: ['violations']}).then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes[0].html])))"
     for page in pages:
         browser.open(page.as_uri(), width=width, dark=dark)
         assert browser.evaluate("document.documentElement.scrollWidth") <= width
         assert browser.seen.requests == [page.as_uri()]
         assert browser.seen.complaints == []
+        browser.evaluate(f"{axe};0")
+        assert json.loads(browser.evaluate(found)) == [], page.name
+
+
+def test_no_row_is_split_on_paper(browser, pages):
+    browser.open(pages[0].as_uri(), width=1280)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    inside = "[...document.querySelectorAll('tr, figure')].every(e => getComputedStyle(e).breakInside === 'avoid')"
+    assert browser.evaluate(inside)
+    assert browser.pdf()[:5] == b"%PDF-"
+    browser.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_every_picture_has_words(browser, pages):
@@ -45,8 +62,3 @@ def test_every_picture_has_words(browser, pages):
     silent = "[...document.querySelectorAll('img,svg')].filter(e => !e.alt && !e.ariaLabel && !e.closest('[aria-hidden=true],[aria-label]')).length"
     assert browser.evaluate(silent) == 0
     assert browser.evaluate("document.querySelectorAll('svg').length") > 10
-
-
-def test_it_prints(browser, pages):
-    browser.open(pages[0].as_uri(), width=1280)
-    assert browser.pdf()[:5] == b"%PDF-"

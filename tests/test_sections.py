@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -126,3 +127,20 @@ def test_days_without_a_sample_are_told_as_spans(tmp_path):
     write_samples(tmp_path, demo.demo_data(hosts=1, days=10, end=END, every="1h"))
     month = hk.review(tmp_path, "monthly", period="2026-11", now=END)
     assert "1 Nov to 12 Nov" in sections.coverage(month).html
+
+
+def test_the_busiest_hour_is_told_with_its_zone(week, truth):
+    shown = sections.hours(week)
+    assert shown.data["rows"][0]["host"] in truth.hosts
+    assert "UTC" in shown.text
+    grid = np.array(shown.data["rows"][0]["mean"], dtype=float)
+    assert grid.shape == (7, 24)
+    assert np.nanmean(grid[:5, 10:16]) > np.nanmean(grid[:, 0:5]), "days are busier than nights"
+
+
+def test_trouble_that_could_not_be_asked_about_is_no_health(tmp_path):
+    demo.write_demo(tmp_path, hosts=2, days=28, end=END)
+    late = hk.review(tmp_path, "weekly", period="2026-W48", now=END + timedelta(days=3))
+    shown = sections.verdict(late)
+    assert shown.data["state"] == "unknown"
+    assert "nothing needs a hand" not in shown.text.lower()

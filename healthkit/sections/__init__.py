@@ -18,6 +18,7 @@ from healthkit.sections.checklists import checklists
 from healthkit.sections.coverage import coverage
 from healthkit.sections.drills import drills
 from healthkit.sections.evidence import evidence
+from healthkit.sections.hours import hours
 from healthkit.sections.optimization import optimization
 from healthkit.sections.percentiles import percentiles
 from healthkit.sections.performance import performance
@@ -47,6 +48,7 @@ __all__ = [
     "coverage",
     "drills",
     "evidence",
+    "hours",
     "optimization",
     "percentiles",
     "performance",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.findings import Severity
-from healthkit.sections.folding import Fold, fold
+from healthkit.sections.folding import Fold, fold, who
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
@@ -18,43 +17,36 @@ def attention(review: Review, *, most: int = 50) -> Section:
     """The ranked list, one row for what several hosts share or one remedy answers; at most *most* rows, and how many are left out is said."""
     wanted = [f for f in review.findings if f.severity in (Severity.CRITICAL, Severity.WARNING, Severity.UNKNOWN)]
     folds = fold(wanted)
-    shown = [(row, _hosts(row.hosts, review)) for row in folds[:most]]
+    shown = [(row, who(row.hosts, review.hosts)) for row in folds[:most]]
     left = max(len(folds) - most, 0)
     busy = {finding.host for finding in wanted}
     healthy = [host for host in review.hosts if host not in busy]
     rows = [
         (
             display.badge(row.first.severity),
-            display.host(who),
+            display.host(hosts),
             f"<b>{display.text(row.subject)}</b> {display.text(row.message)}",
             display.text(row.first.hint),
         )
-        for row, who in shown
+        for row, hosts in shown
     ]
     html = (
         display.table(["Severity", "Host", "What", "What to do"], rows, caption="Findings, worst first") if rows else ""
     )
     notes = [f"{left} more are not listed here." if left else "", _folded(healthy)]
     html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes if note)
-    text = "\n".join([*(_line(row, who) for row, who in shown), *filter(None, notes)])
-    data = {"rows": [_as_dict(row, who) for row, who in shown], "left_out": left, "healthy": healthy}
+    text = "\n".join([*(_line(row, hosts) for row, hosts in shown), *filter(None, notes)])
+    data = {"rows": [_as_dict(row, hosts) for row, hosts in shown], "left_out": left, "healthy": healthy}
     return Section("attention", html or "<p>Nothing.</p>", text or "Nothing.", data)
 
 
-def _line(row: Fold, who: str) -> str:
+def _line(row: Fold, hosts: str) -> str:
     severity = row.first.severity
-    return f"{who}: {severity.glyph} {severity.value}: {row.subject}: {row.message}\n    {row.first.hint}".rstrip()
+    return f"{hosts}: {severity.glyph} {severity.value}: {row.subject}: {row.message}\n    {row.first.hint}".rstrip()
 
 
-def _as_dict(row: Fold, who: str) -> dict[str, Any]:
-    return row.first.as_dict() | {"host": who, "subject": row.subject, "message": row.message}
-
-
-def _hosts(hosts: Sequence[str], review: Review) -> str:
-    """Whom a row is about: names while they are few."""
-    if len(hosts) == len(review.hosts) > 1:
-        return f"all {len(hosts)} hosts"
-    return ", ".join(hosts) if len(hosts) <= 4 else f"{', '.join(hosts[:3])} and {len(hosts) - 3} more"
+def _as_dict(row: Fold, hosts: str) -> dict[str, Any]:
+    return row.first.as_dict() | {"host": hosts, "subject": row.subject, "message": row.message}
 
 
 def _folded(healthy: list[str]) -> str:

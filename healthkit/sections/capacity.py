@@ -104,12 +104,19 @@ def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
     ]
 
 
+def _reach(row: CapacityRow) -> int:
+    """Days ahead that a chart shows: past the interval of the crossing, and no further."""
+    ends = [days for days in (row.days, row.days_lower, row.days_upper) if days is not None]
+    return max(30, math.ceil(1.5 * max(ends))) if ends and row.days_upper is not None else row.horizon
+
+
 def _fan(plan: Capacity, index: int, events: Sequence[Event]) -> Chart:
     row, ahead = plan.rows[index], plan.fan(index)
-    bands = {level: (ahead[f"lower{level}"], ahead[f"upper{level}"]) for level in (80, 95)}
     name = f"fan-{row.host}-{row.metric}-{row.device}".replace(" ", "-")
     heading = f"{row.subject}: {title(row.metric).lower()}" if row.device else row.subject
+    ahead = ahead.iloc[: _reach(row)]
     past = plan.history(index).iloc[-PAST_DAYS:]
+    bands = {level: (ahead[f"lower{level}"], ahead[f"upper{level}"]) for level in (80, 95)}
     marks = tuple(e.mark for e in events if len(past) and e.at >= past.index[0] and e.host in ("", row.host))
     return fan(
         name, heading, unit=row.unit, past=past, mean=ahead["mean"], bands=bands, alt=row.sentence, limit=row.limit,

@@ -116,7 +116,9 @@ def _cells(one: Moved) -> tuple[str, ...]:
     unit = rate_unit(one.metric)
     what = f'<span title="{display.text(one.metric)}">{title(one.metric)} p95</span> {display.text(one.device)}'
     ends = f"{difference(one.lower, unit)} to {difference(one.upper, unit)}"
-    return display.host(one.host), what, quantity(one.before, unit), difference(one.change, unit), ends
+    kind, arrow = ("up", "\u25b2") if one.change > 0 else ("down", "\u25bc")
+    moved = f'<b class="{kind}">{arrow}\u00a0{difference(one.change, unit)}</b>'
+    return display.host(one.host), what, quantity(one.before, unit), moved, ends
 
 
 def _sentence(one: Moved) -> str:

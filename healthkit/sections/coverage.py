@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from healthkit import display
 from healthkit.findings import Severity
 from healthkit.quantities import quantity
-from healthkit.sections.folding import fold
+from healthkit.sections.folding import fold, who
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ GOOD = 0.98
 """Hosts watched at least so much are folded into one line."""
 
 
-def coverage(review: Review) -> Section:
-    """Coverage of each host that has gaps, days without samples, and every question without an answer."""
+def coverage(review: Review, *, most: int = 50) -> Section:
+    """Coverage of each host that has gaps, days without samples, every question without an answer; at most *most* rows each."""
     gaps = {host: share for host, share in review.host_coverage.items() if share < GOOD}
     rows = [
         (display.host(host), quantity(share, "ratio"), display.text(", ".join(_empty_days(review, host)) or "none"))
-        for host, share in sorted(gaps.items(), key=lambda item: item[1])
+        for host, share in sorted(gaps.items(), key=lambda item: item[1])[:most]
     ]
     full = len(review.hosts) - len(gaps)
     unknown = review.findings.of(Severity.UNKNOWN)
@@ -38,10 +38,13 @@ def coverage(review: Review) -> Section:
         html += f'<p class="note">{note}</p>'
         lines.append(note)
     if unknown:
-        rest = [(", ".join(row.hosts), row.subject, row.message) for row in fold(unknown)]
+        folds = fold(unknown)
+        rest = [(who(row.hosts, review.hosts), row.subject, row.message) for row in folds[:most]]
         items = "".join(f"<li>{display.text(a)} <b>{display.text(b)}</b>: {display.text(c)}</li>" for a, b, c in rest)
-        html += f"<p>Asked, and could not be told:</p><ul>{items}</ul>"
+        left = f"{len(folds) - most} more are in the JSON of this report." if len(folds) > most else ""
+        html += f"<p>Asked, and could not be told:</p><ul>{items}</ul>{f'<p>{left}</p>' if left else ''}"
         lines += ["Asked, and could not be told:", *(f"- {hosts} {subject}: {said}" for hosts, subject, said in rest)]
+        lines += [left] if left else []
     data = {"hosts": review.host_coverage, "unknown": [f.as_dict() for f in unknown]}
     return Section(
         "coverage", html or "<p>Nothing was measured.</p>", "\n".join(lines) or "Nothing was measured.", data

@@ -9,31 +9,38 @@ from healthkit import display
 from healthkit.findings import Severity
 from healthkit.jsons import plain
 from healthkit.quantities import quantity, utc
-from healthkit.sections.folding import Fold, fold
+from healthkit.sections.folding import Fold, fold, who
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from healthkit.reviews import Review
 
+OTHERS = 60
+"""Lines of what the others of a row say."""
 
-def evidence(review: Review, *, most: int = 60) -> Section:
-    """Every finding worth a look, folded; at most *most*. What is fine is counted."""
+
+def evidence(review: Review, *, most: int = 40) -> Section:
+    """Every finding worth a look, folded; at most *most*, and how many are left out is said. What is fine is counted."""
     from healthkit.checks import applicable
 
-    worth = fold(f for f in review.findings if f.severity is not Severity.OK and applicable(f))[:most]
+    folds = fold(f for f in review.findings if f.severity is not Severity.OK and applicable(f))
+    worth, left = folds[:most], max(len(folds) - most, 0)
     fine = len(review.findings.of(Severity.OK))
     note = f"{fine} {'answer was' if fine == 1 else 'answers were'} fine."
-    html = "".join(map(_details, worth)) + f'<p class="note">{note}</p>'
-    text = "\n".join([*(_line(row) for row in worth), note])
+    note = f"{left} more are in the JSON of this report. {note}" if left else note
+    html = "".join(_details(row, review.hosts) for row in worth) + f'<p class="note">{note}</p>'
+    text = "\n".join([*(_line(row, review.hosts) for row in worth), note])
     return Section("evidence", html, text, {"fine": fine, "shown": len(worth)})
 
 
-def _line(row: Fold) -> str:
+def _line(row: Fold, all_hosts: Sequence[str]) -> str:
     severity = row.first.severity
-    return f"{', '.join(row.hosts)}: {row.first.check}: {severity.glyph} {severity.value}: {row.subject}: {row.message}"
+    return f"{who(row.hosts, all_hosts)}: {row.first.check}: {severity.glyph} {severity.value}: {row.subject}: {row.message}"
 
 
-def _details(row: Fold) -> str:
+def _details(row: Fold, all_hosts: Sequence[str]) -> str:
     """What was seen of the one that speaks for the row; of the others, what each says."""
     finding = row.first
     pairs = [("Check", display.text(finding.check))]
@@ -42,12 +49,16 @@ def _details(row: Fold) -> str:
     if finding.ts is not None:
         pairs.append(("Measured", display.text(utc(finding.ts))))
     pairs += [(name, display.text(_short(value))) for name, value in finding.evidence.items()]
-    others = dict.fromkeys(f"{other.host} {other.subject}: {other.message}" for other in row.findings[1:])
+    others: dict[str, list[str]] = {}
+    for other in row.findings[1:]:
+        others.setdefault(f"{other.subject}: {other.message}", []).append(other.host)
     if others:
-        pairs.append(("Likewise", "<br>".join(map(display.text, others))))
+        said = [f"{who(list(dict.fromkeys(hosts)), all_hosts)} {words}" for words, hosts in others.items()]
+        said[OTHERS:] = [f"and {len(said) - OTHERS} more"] if len(said) > OTHERS else []
+        pairs.append(("Likewise", "<br>".join(map(display.text, said))))
     if finding.hint:
         pairs.append(("What to do", display.text(finding.hint)))
-    head = f"{display.badge(finding.severity)} {display.text(', '.join(row.hosts))} <b>{display.text(row.subject)}</b> "
+    head = f"{display.badge(finding.severity)} {display.text(who(row.hosts, all_hosts))} <b>{display.text(row.subject)}</b> "
     return f"<details><summary>{head}{display.text(row.message)}</summary>{display.definitions(pairs)}</details>"
 
 

@@ -6,7 +6,7 @@ common remedy shows: whoever does what the hint says has the answers to all of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from healthkit.findings import Finding, Severity
@@ -62,3 +62,10 @@ def _key(finding: Finding) -> tuple[object, ...]:
     if finding.severity is Severity.UNKNOWN and finding.hint:
         return (finding.rank, finding.hint)
     return (finding.rank, finding.check, finding.subject, finding.message)
+
+
+def who(hosts: Sequence[str], all_hosts: Sequence[str]) -> str:
+    """Whom a row is about: names while they are few."""
+    if len(hosts) == len(all_hosts) > 1:
+        return f"all {len(hosts)} hosts"
+    return ", ".join(hosts) if len(hosts) <= 4 else f"{', '.join(hosts[:3])} and {len(hosts) - 3} more"

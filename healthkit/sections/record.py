@@ -35,7 +35,8 @@ def record(review: Review) -> Section:
             for row in groups
         ]
         heads = ["Metric", "Days ahead", "Forecasts", "In the 80 % interval", "In the 95 %", "Mean error"]
-        html += display.table(heads, rows, numeric=(1, 2, 3, 4, 5), caption="How earlier forecasts turned out")
+        listed = display.table(heads, rows, numeric=(1, 2, 3, 4, 5), caption="How earlier forecasts turned out")
+        html += f"<details><summary>By metric and days ahead</summary>{listed}</details>"
         lines += [
             f"{title(row['metric'])}, {row['days']:.0f} days ahead: {row['n']} forecasts, {row['coverage80']:.0%} in the 80 % interval"
             for row in groups

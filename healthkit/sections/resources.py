@@ -37,19 +37,23 @@ def resources(review: Review, *, most: int = 200) -> Section:
             if math.isnan(value):
                 cells.append(f'<span class="muted">{shown}</span>')
             else:
-                line = sparkline(
-                    list(lines[metric].get((host, device), ())),
-                    alt=f"{name}: course of the last {DAYS} days, now {shown}",
-                )
+                line = _course(list(lines[metric].get((host, device), ())), rate_unit(metric))
                 where = f' <span class="muted">{display.text(device)}</span>' if device else ""
-                cells.append(f'<span title="{display.text(metric)}">{shown}</span>{where}<br>{line}')
+                cells.append(f"{shown}{where}<br>{line}")
             words.append(f"{name} {shown}")
             numbers[metric] = {"device": device, "p95": value}
         rows.append(cells)
         plain.append(f"{host}: " + ", ".join(words))
         data.append({"host": host, **numbers})
-    heads = ["Host", *(f"{title(metric)}, p95" for metric in COLUMNS)]
+    heads: list[str | tuple[str, str]] = ["Host", *((f"{title(metric)}, p95", metric) for metric in COLUMNS)]
     html = display.table(heads, rows, caption="95th percentiles of the period by host")
     if left := len(review.hosts) - len(hosts):
         html += f'<p class="note">{left} more hosts are in the data, not in this table.</p>'
     return Section("resources", html, "\n".join(plain), {"rows": data})
+
+
+def _course(values: list[float], unit: str) -> str:
+    measured = [value for value in values if math.isfinite(value)]
+    if not measured:
+        return ""
+    return sparkline(values, alt=f"{DAYS} days, {quantity(min(measured), unit)} to {quantity(max(measured), unit)}")

@@ -5,15 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from healthkit import display
+from healthkit.charts import sparkline
 from healthkit.findings import Findings, Severity
+from healthkit.periods import Period
 from healthkit.quantities import digits, quantity
 from healthkit.sections.section import Section
+from healthkit.sections.sentences import sentence, state
 
 if TYPE_CHECKING:
     from healthkit.reviews import Review
 
-ENOUGH = 0.8
-"""Coverage below which a period has no verdict: the state is `unknown`, never `healthy`."""
+STATES = {
+    "healthy": (Severity.OK.glyph, "Healthy"),
+    "attention": (Severity.WARNING.glyph, "Needs attention"),
+    "critical": (Severity.CRITICAL.glyph, "Critical"),
+    "unknown": (Severity.UNKNOWN.glyph, "Not known"),
+}
+COURSE = 12
+"""Earlier scores that are drawn."""
+MINUS = "\u2212"
 
 
 def verdict(review: Review) -> Section:
@@ -21,19 +31,24 @@ def verdict(review: Review) -> Section:
     data = numbers(review)
     head = f"{data['host']}, {_span(review)}"
     banner = _banner(review)
-    change = f" ({data['change']:+.0f})" if data["change"] is not None else ""
     tiles = [
-        (f"{digits(data['score'])}{change}" if data["score"] is not None else "unknown", "score of 100, lower bound"),
+        (
+            f"{digits(data['score'])}{_change(data['change'])}" if data["score"] is not None else "unknown",
+            "score of 100, lower bound",
+        ),
         (quantity(review.coverage, "ratio"), "of the time measured"),
         (str(len(review.hosts)), "host" if len(review.hosts) == 1 else "hosts"),
         *((str(n), severity.value) for severity, n in _counts(review.findings).items()),
     ]
+    glyph, word = STATES[data["state"]]
     html = (
         (f'<p class="banner">{banner}</p>' if banner else "")
-        + f'<p class="muted">{display.text(head)}</p><p class="lead state-{data["state"]}">{display.text(data["sentence"])}</p>'
+        + f'<div class="hero state-{data["state"]}"><p><span class="state">{glyph}\u00a0{word}</span> <span class="muted">{display.text(head)}</span></p>'
+        + f'<p class="lead">{display.text(data["sentence"])}</p>'
         + display.tiles((display.text(value), label) for value, label in tiles)
+        + f"{_course(review)}</div>"
     )
-    lines = [banner, head, "", data["sentence"], "", *(f"{label}: {value}" for value, label in tiles)]
+    lines = [banner, head, "", f"{word}: {data['sentence']}", "", *(f"{label}: {value}" for value, label in tiles)]
     return Section("verdict", html, "\n".join(lines).strip(), data)
 
 
@@ -75,68 +90,41 @@ def numbers(review: Review) -> dict[str, Any]:
     }
 
 
-def state(review: Review) -> str:
-    """`healthy`, `attention`, `critical` or `unknown`.
-
-    What is critical is critical however little was measured; but nothing is healthy that was not watched.
-    """
-    if review.findings.worst is Severity.CRITICAL:
-        return "critical"
-    if review.coverage < ENOUGH:
-        return "unknown"
-    states = {score.state for score in review.scores.values()}
-    return next((s for s in ("critical", "unknown", "attention") if s in states), "healthy")
-
-
-def sentence(review: Review) -> str:
-    """The verdict in plain words."""
-    if not review.hosts:
-        return f"Nothing was measured in {review.period}, so nothing can be said about it."
-    critical, warnings = review.findings.of(Severity.CRITICAL), review.findings.of(Severity.WARNING)
-    words = []
-    if critical:
-        words.append(f"{_share(review, critical)} action now: {_first(critical)}.")
-    elif warnings:
-        words.append(f"{_share(review, warnings)} attention: {_first(warnings)}.")
-    if review.coverage < ENOUGH:
-        words.append(
-            f"Only {quantity(review.coverage, 'ratio')} of {_name(review)} was measured: "
-            f"too little to call anything healthy."
-        )
-    elif not words:
-        unknown = len(review.findings.of(Severity.UNKNOWN))
-        who = review.hosts[0] if len(review.hosts) == 1 else f"All {len(review.hosts)} hosts"
-        rest = f"; {unknown} questions could not be answered" if unknown else ""
-        words.append(f"{who}: nothing needs a hand{rest}.")
-    soonest = next((row for row in review.capacity.rows if row.days is not None), None)
-    if soonest is not None:
-        words.append(f"Next to fill: {soonest.sentence}.")
-    return " ".join(words)
-
-
-def _share(review: Review, findings: Findings) -> str:
-    hosts = {finding.host for finding in findings}
-    if len(review.hosts) == 1:
-        return f"{review.hosts[0]} needs"
-    return f"{len(hosts)} of {len(review.hosts)} hosts {'needs' if len(hosts) == 1 else 'need'}"
-
-
-def _first(findings: Findings) -> str:
-    first, more = findings[0], len(findings) - 1
-    where = f"{first.host} " if first.host else ""
-    tail = f", and {more} more" if more else ""
-    return f"{where}{first.subject}: {first.message.rstrip('.')}{tail}"
-
-
-def _name(review: Review) -> str:
-    unit = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}[review.cadence]
-    return f"the {unit} so far" if review.so_far else f"the {unit}"
-
-
 def _span(review: Review) -> str:
     last = review.period.end - (review.period.end - review.period.start) / review.period.days
     dates = f"{review.period.start:%-d %b} to {last:%-d %b %Y}"
     return f"{review.period.label} ({dates}, UTC)" + (", so far" if review.so_far else "")
+
+
+def _change(points: float | None) -> str:
+    """With a true minus sign; nothing where there is none."""
+    if points is None or round(points) == 0:
+        return ""
+    return f" ({'+' if points > 0 else MINUS}{abs(points):.0f})"
+
+
+def _course(review: Review) -> str:
+    """The scores of this report in earlier periods, and now."""
+    from healthkit.errors import StoreError
+    from healthkit.state import State
+
+    try:
+        with State(review.home, timeout=2) as state:
+            rows = state.records("reports", name=review.cadence, scope=review.scope, until=review.now)
+    except StoreError:
+        return ""
+    earlier = {
+        row["period"]: row["score"] for row in reversed(rows) if Period.parse(row["period"]).start < review.period.start
+    }
+    known = [score for _, score in sorted(earlier.items()) if score is not None][-COURSE:]
+    now = [score.value for score in review.scores.values()]
+    if len(known) < 2 or not now:
+        return ""
+    values = [*known, min(now)]
+    drawn = sparkline(
+        values, alt=f"Scores of the last {len(values)} reports: {', '.join(map(digits, values))}", bounds=(0, 100)
+    )
+    return f'<p class="note">{drawn} score, last {len(values)} reports</p>'
 
 
 def _counts(findings: Findings) -> dict[Severity, int]:

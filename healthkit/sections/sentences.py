@@ -1,0 +1,120 @@
+"""The verdict in plain words, and in one: what needs a hand and why, what was down, what fills next."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from healthkit.findings import Findings, Severity
+from healthkit.quantities import quantity, when
+from healthkit.sections import courses
+
+if TYPE_CHECKING:
+    from healthkit.reviews import Review
+
+ENOUGH = 0.8
+"""Coverage below which a period has no verdict: the state is `unknown`, never `healthy`."""
+
+
+def state(review: Review) -> str:
+    """`healthy`, `attention`, `critical` or `unknown`.
+
+    What is critical is critical however little was measured; but nothing is healthy that was not watched.
+    """
+    if review.findings.worst is Severity.CRITICAL:
+        return "critical"
+    if review.coverage < ENOUGH:
+        return "unknown"
+    states = {score.state for score in review.scores.values()}
+    if review.findings.worst is Severity.WARNING:
+        states.add("attention")
+    return next((s for s in ("critical", "unknown", "attention") if s in states), "healthy")
+
+
+def sentence(review: Review) -> str:
+    """The verdict in plain words."""
+    if not review.hosts:
+        return f"Nothing was measured in {review.period}, so nothing can be said about it."
+    critical, warnings = review.findings.of(Severity.CRITICAL), review.findings.of(Severity.WARNING)
+    words = []
+    if critical:
+        words.append(f"{_share(review, critical)} action now: {_first(critical)}.")
+    elif warnings:
+        words.append(f"{_share(review, warnings)} attention: {_first(warnings)}.")
+    if review.coverage < ENOUGH:
+        words.append(
+            f"Only {quantity(review.coverage, 'ratio')} of {_name(review)} was measured: "
+            f"too little to call anything healthy."
+        )
+    elif not words:
+        words.append(_calm(review))
+    words += [*_down(review), *_next(review)]
+    return " ".join(words)
+
+
+def _calm(review: Review) -> str:
+    """Nothing was found; whether that means that all is well depends on what could be asked."""
+    from healthkit.checks import applicable
+
+    who = review.hosts[0] if len(review.hosts) == 1 else f"all {len(review.hosts)} hosts"
+    unknown = review.findings.of(Severity.UNKNOWN)
+    asked = sum(applicable(finding) for finding in review.findings)
+    if state(review) == "healthy":
+        rest = f"; {len(unknown)} of {asked} questions could not be answered" if unknown else ""
+        return f"Nothing needs a hand on {who}{rest}."
+    if not unknown:
+        return f"Nothing needs a hand on {who}, but the score is low: see what it is made of."
+    return (
+        f"No trouble was found on {who}, but {len(unknown)} of {asked} questions could not be answered: "
+        f"{unknown[0].subject}: {unknown[0].message.rstrip('.')}."
+    )
+
+
+def _down(review: Review) -> list[str]:
+    """The service that was down longest."""
+    rows = courses.of_metric(review.rollup, "http_up")
+    rows = rows[rows["mean"] < 1]
+    if rows.empty:
+        return []
+    seconds = (1 - rows["mean"]) * rows["coverage"] * 86400
+    total = seconds.groupby([rows["host"].astype(str), rows["device"].astype(str)]).sum().sort_values(ascending=False)
+    (host, service), longest = total.index[0], float(total.iloc[0])
+    more = f", and {len(total) - 1} more services" if len(total) > 1 else ""
+    return [f"Service {service} on {host} was down for {quantity(longest, 'seconds')}{more}."]
+
+
+def _next(review: Review) -> list[str]:
+    """What fills first, with its day and the 80 % interval."""
+    row = next((row for row in review.capacity.rows if row.days is not None), None)
+    if row is None:
+        return []
+    if row.state == "over":
+        return [f"{row.sentence}."]
+
+    def day(days: float) -> str:
+        return when(row.start + timedelta(days=max(math.ceil(days), 1) - 1), now=row.start)
+
+    early = day(row.days_lower) if row.days_lower is not None else ""
+    late = day(row.days_upper) if row.days_upper is not None else "later than can be told"
+    limit = quantity(row.limit, row.unit)
+    return [f"Next to fill: {row.subject}, {limit} on {day(row.days or 0)} ({early} to {late})."]
+
+
+def _share(review: Review, findings: Findings) -> str:
+    hosts = {finding.host for finding in findings}
+    if len(review.hosts) == 1:
+        return f"{review.hosts[0]} needs"
+    return f"{len(hosts)} of {len(review.hosts)} hosts {'needs' if len(hosts) == 1 else 'need'}"
+
+
+def _first(findings: Findings) -> str:
+    first, more = findings[0], len(findings) - 1
+    where = f"{first.host} " if first.host else ""
+    tail = f", and {more} more" if more else ""
+    return f"{where}{first.subject}: {first.message.rstrip('.')}{tail}"
+
+
+def _name(review: Review) -> str:
+    unit = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}[review.cadence]
+    return f"the {unit} so far" if review.so_far else f"the {unit}"
