@@ -285,6 +285,29 @@ def test_by_hour_and_weekday():
     assert berlin.rows[1].value == 0  # 01:00 in Berlin is 00:00 UTC in January
 
 
+def test_by_host_of_what_load_returns():
+    quiet, busy = minutes(np.linspace(0, 0.5, 500)), minutes(np.linspace(0.5, 1, 300))
+    frames = [
+        pd.DataFrame({"ts": one.index, "host": host, "metric": "cpu_busy_ratio", "device": "", "value": one.to_numpy()})
+        for host, one in (("web-2", busy), ("web-1", quiet))
+    ]
+    data = pd.concat(frames, ignore_index=True)
+    by_host = percentiles(data, (50, 95), by="host")
+    assert [row.group for row in by_host if row.q == 50] == ["web-1", "web-2"]
+    assert [row.value for row in by_host if row.q == 50] == pytest.approx([0.25, 0.75])
+    assert (by_host.n, by_host.coverage, by_host.unit) == (800, 1.0, "ratio")
+    assert percentiles(data, (50,))[50] == pytest.approx(np.median(data["value"]))
+    assert len(percentiles(data, (50,), by="hour").rows) == 24
+    with pytest.raises(ParameterError, match="one metric"):
+        percentiles(pd.concat([data, data.assign(metric="load1")]))
+    with pytest.raises(ParameterError, match="column device is missing"):
+        percentiles(data.drop(columns="device"))
+    with pytest.raises(BadSeries, match="web-1: the times must be"):
+        percentiles(pd.concat([data, frames[1]]))
+    with pytest.raises(ParameterError, match="one of hour, weekday"):
+        percentiles(quiet, by="host")
+
+
 def test_json_has_no_nan():
     body = percentiles(minutes(np.arange(30.0))).as_dict()
     assert body["rows"][3]["value"] is None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from healthkit.errors import NotEnoughData, ParameterError
+from healthkit.quantiles.frames import by_column, tidy
 from healthkit.quantiles.results import Percentile, Percentiles, needed, too_few, wanted_of
 from healthkit.schema import rate_unit
 
@@ -21,7 +22,10 @@ _ALPHA = 0.05
 
 
 def percentiles(
-    series: pd.Series[Any], q: Sequence[float] = (50, 90, 95, 99), *, by: Literal["hour", "weekday"] | None = None
+    series: pd.Series[Any] | pd.DataFrame,
+    q: Sequence[float] = (50, 90, 95, 99),
+    *,
+    by: Literal["hour", "weekday", "host", "device"] | None = None,
 ) -> Percentiles:
     """Exact percentiles of samples, each with a distribution-free 95 % interval.
 
@@ -30,14 +34,15 @@ def percentiles(
     "is above the percentile".
 
     Args:
-        series: Samples on an aware index, oldest first. NaN = not measured. Hours and weekdays are the index's zone's.
+        series: Samples on an aware index, oldest first; or samples of one metric as `hk.load` returns them, of which all
+            hosts and devices are pooled. NaN = not measured. Hours and weekdays are those of the times' zone.
         q: Percentiles, between 0 and 100.
-        by: Group by hour of the day or by weekday.
+        by: Group by hour of the day or by weekday; samples that `hk.load` returned by host or device as well.
 
     Raises:
         NotEnoughData: Too few values for every one of *q*. Where some can be told, the others are marked `unknown`.
         BadSeries: No numbers over aware, distinct, ordered times.
-        ParameterError: A percentile outside 0 to 100, or an unknown *by*.
+        ParameterError: A percentile outside 0 to 100, an unknown *by*, or several metrics.
 
     Sources:
         Hyndman and Fan (1996), American Statistician 50, 361-365, definition 7. Intervals: Conover, Practical
@@ -48,33 +53,45 @@ def percentiles(
     >>> print(percentiles(pd.Series(range(1, 100), index, name="load1"), q=(50, 95, 99)))
     Load1: p50 50, p95 94.1, p99 unknown (99 values, needs 100); 100% measured.
     """
-    from healthkit.series import check_series, coverage
+    import pandas as pd
 
-    series = check_series(series)
     wanted = wanted_of(q)
-    name = str(series.attrs.get("metric") or series.name or "")
-    measured = series.dropna()
+    if isinstance(series, pd.DataFrame):
+        measured, name, share = tidy(series)
+        unit = rate_unit(name)
+    else:
+        measured, name, share, unit = _of_series(series)
     least = min(needed(one) for one in wanted)
     if len(measured) < least:
-        what = f"percentiles of {name or 'the series'}"
-        raise NotEnoughData(n=len(measured), needed=least, what=what)
+        raise NotEnoughData(n=len(measured), needed=least, what=f"percentiles of {name or 'the series'}")
     rows = [row for group, values in _groups(measured, by) for row in _exact(group, values, wanted)]
     return Percentiles(
         rows=tuple(rows),
         metric=name,
-        unit=str(series.attrs.get("unit") or rate_unit(name)),
+        unit=unit,
         n=len(measured),
-        coverage=coverage(series),
+        coverage=share,
         by=by or "",
         method="exact; interval from order statistics, for the number of independent values",
     )
 
 
-def _groups(series: pd.Series[float], by: str | None) -> Iterator[tuple[str, Array]]:
-    import numpy as np
+def _of_series(series: pd.Series[Any]) -> tuple[pd.DataFrame, str, float, str]:
+    """Its measured values as a table, the name of the metric, the coverage, and the unit."""
     import pandas as pd
 
-    index, values = pd.DatetimeIndex(series.index), np.asarray(series, dtype=np.float64)
+    from healthkit.series import check_series, coverage
+
+    series = check_series(series)
+    name = str(series.attrs.get("metric") or series.name or "")
+    table = pd.DataFrame({"ts": series.index, "value": series.to_numpy()}).dropna(subset="value")
+    return table, name, coverage(series), str(series.attrs.get("unit") or rate_unit(name))
+
+
+def _groups(samples: pd.DataFrame, by: str | None) -> Iterator[tuple[str, Array]]:
+    import pandas as pd
+
+    index, values = pd.DatetimeIndex(samples["ts"]), samples["value"].to_numpy(dtype=float)
     if by is None:
         yield "", values
     elif by == "hour":
@@ -83,8 +100,11 @@ def _groups(series: pd.Series[float], by: str | None) -> Iterator[tuple[str, Arr
     elif by == "weekday":
         for day, name in enumerate(_WEEKDAYS):
             yield name, values[index.day_of_week == day]
+    elif by in {"host", "device"} and by in samples.columns:
+        yield from by_column(samples, by)
     else:
-        raise ParameterError(f"by={by!r}: one of hour, weekday")
+        has = "hour, weekday, host, device" if "host" in samples.columns else "hour, weekday"
+        raise ParameterError(f"by={by!r}: one of {has}")
 
 
 def _exact(group: str, values: Array, wanted: tuple[float, ...]) -> Iterator[Percentile]:
