@@ -42,5 +42,5 @@ class Evidence:
         found = run.step(step) if step else None
         if step and found is None:
             return f"unknown: {procedure} of {utc(run.started)} did not reach {step}"
-        told = found["message"] if found else f"ended {run.status}"
+        told = found["message"].rstrip(".") if found else f"ended {run.status}"
         return f"{told} ({procedure}, {run.started:%Y-%m-%d})"

@@ -139,7 +139,7 @@ class _Plan:
         assert self._rollup is not None  # noqa: S101 - read before
         self._bought = purchases(self._known, self._rollup)
         self._advice = [*map(str, self._bought), *self._advice, *self._busy()]
-        message = f"{len(self._bought)} purchases to keep every resource below its limit for {HORIZON} days"
+        message = f"{len(self._bought)} purchase{'s' * (len(self._bought) != 1)} to keep every resource below its limit for {HORIZON} days"
         if self._bought:
             message += f", the first by {self._bought[0].by:%Y-%m-%d}"
         return Outcome(message, plain({"purchases": [p.as_dict() for p in self._bought], "advice": self._advice}))

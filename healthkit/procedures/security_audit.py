@@ -63,8 +63,12 @@ class _Audit:
         found = Findings(ask([q for q in questions().values() if q.component == section], context, seconds=seconds))
         self._findings += found
         counts = count(found)
+        worst = found[0] if found else None
+        message = f"{sum(counts.values())} answers: {told(counts)}"
+        if worst is not None and worst.severity not in (Severity.OK, Severity.INFO):
+            message += f"; {worst.check}: {worst.subject}: {worst.message}"
         # What it found is no failure of the audit.
-        return Outcome(told(counts), {"title": TITLES[section], "counts": counts}, tuple(found), status=OK)
+        return Outcome(message, {"title": TITLES[section], "counts": counts}, tuple(found), status=OK)
 
     def weigh(self) -> Outcome:
         """The security score: deductions that add up, caps, and how much of it could be told."""

@@ -22,7 +22,7 @@ def benchmark(review: Review) -> Section:
         return recorded.missing(review, "benchmark", "host_benchmark")
     timings = [t for step in ("processor", "memory", "disk") for t in run.evidence(step).get("timings", ())]
     compared = {row["name"]: row for row in run.evidence("compare").get("compared", ())}
-    told = [f"{step['message']}." for name in ("load", "compare") if (step := run.step(name))]
+    told = [recorded.sentence(step["message"]) for name in ("load", "compare") if (step := run.step(name))]
     rows = [_cells(t, compared.get(t["name"])) for t in timings]
     html = recorded.paragraph(recorded.head(run), muted=True) + recorded.listing(told)
     if rows:
@@ -37,8 +37,8 @@ def benchmark(review: Review) -> Section:
 def _cells(timing: Mapping[str, Any], row: Mapping[str, Any] | None) -> tuple[str, ...]:
     unit = timing["unit"]
     rounds = f"{quantity(timing['low'], unit)} to {quantity(timing['high'], unit)}"
-    before = quantity(row["before"], unit) if row else "unknown"
-    verdict = "unknown" if row is None else row["verdict"]
+    before = quantity(row["before"], unit) if row else "no earlier run"
+    verdict = "cannot tell" if row is None else row["verdict"]
     if row is not None and verdict != "no difference":
         verdict = f"{verdict} by {abs(row['change']):.0%}"
     return display.text(timing["what"]), quantity(timing["median"], unit), rounds, before, verdict

@@ -43,7 +43,7 @@ def optimization(review: Review, *, most: int = 20) -> Section:
         if run is not None:
             told = [
                 recorded.head(run),
-                *(f"{step['name']}: {step['message']}." for n in steps if (step := run.step(n))),
+                *(recorded.sentence(f"{step['name']}: {step['message']}") for n in steps if (step := run.step(n))),
             ]
             told += [f"{f.subject}: {f.message}." for f in run.findings if f.severity.exit_code][:most]
         html += recorded.listing(told)

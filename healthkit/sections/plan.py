@@ -22,7 +22,7 @@ def plan(review: Review, *, most: int = 20) -> Section:
     if run is None:
         return recorded.missing(review, "plan", "capacity_plan")
     steps = ("history", "growth", "forecast", "purchases")
-    told = [f"{step['message']}." for name in steps if (step := run.step(name))]
+    told = [recorded.sentence(step["message"]) for name in steps if (step := run.step(name))]
     bought = list(run.evidence("purchases").get("purchases", ()))
     kept = run.evidence("record").get("path", "")
     lines = [recorded.head(run), *told, *(f"{one['sentence']}." for one in bought[:most])]

@@ -52,6 +52,11 @@ def head(run: RecordedRun) -> str:
     return f"{run.procedure} ran {utc(run.started)}{where} {ended.get(run.status, run.status)}{at}, in {took}."
 
 
+def sentence(text: str) -> str:
+    """What a step said, with one full stop."""
+    return f"{text.rstrip('.')}."
+
+
 def listing(lines: list[str]) -> str:
     """Sentences as an HTML list; nothing for none."""
     return "<ul>" + "".join(f"<li>{display.text(line)}</li>" for line in lines) + "</ul>" if lines else ""
