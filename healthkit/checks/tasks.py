@@ -28,6 +28,8 @@ LATE = 1.5
 """How many of its own intervals a task may be away: a daily one that is 36 hours old has missed a run."""
 HANGING = timedelta(hours=24)
 """How long a task may say that it is running."""
+ON_DEMAND = frozenset({"incident", "recovery"})
+"""Procedures that answer an event: they are never late, and the check of what they are about says how things stand."""
 _TASK = re.compile(r"\btask\s+(\w[\w-]*)")
 _SCHEDULE = "See why: healthkit schedule show; and by hand: healthkit task {name}."
 
@@ -43,7 +45,8 @@ def check(context: Context) -> Iterator[Finding]:
     if (context.home / "health.db").exists():
         with State(context.home, timeout=2) as state:
             for run in state.records("task_runs", since=context.now - timedelta(days=400)):
-                runs.setdefault(run["task"], []).append(run)
+                if run["task"] not in ON_DEMAND:
+                    runs.setdefault(run["task"], []).append(run)
     if not (scheduled or runs):
         hint = "Install the schedule: healthkit schedule install."
         yield not_applicable("tasks", "tasks", "no task is scheduled, and none ever ran", hint=hint)

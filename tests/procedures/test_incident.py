@@ -15,11 +15,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from booted_systemd import SHARED, booted
 
 from healthkit import incidents, postmortems
 from healthkit.alerts import escalations, notifications
+from healthkit.alerts.transports import names as transport_names
+from healthkit.alerts.transports.mail import compose
+from healthkit.checks import check
 from healthkit.cli.main import main
-from healthkit.config import Alerting, Duration, Incidents, OnCall, Service
+from healthkit.config import Alerting, Duration, Incidents, Mail, OnCall, Recipients, Service
 from healthkit.procedures._evidence import SOURCES
 from healthkit.procedures._trials import spare_port
 from healthkit.state import State
@@ -287,3 +291,70 @@ def test_a_restart_is_counted_though_the_run_was_killed_before_it(host):
     incidents.save(host.home, incident)
     assert incidents.restarts(host.home, "web", now=now) == 3
     assert incidents.restarts(host.home, "other", now=now) == 0
+
+
+def test_what_answers_an_event_is_never_late(host):
+    """Three incidents at three nights make no schedule."""
+    for day in range(3):
+        run = host.run("incident", after=timedelta(days=day))
+        assert run.exit_code == 3, "no service is configured"
+    now = datetime(2026, 12, 20, tzinfo=UTC)
+    (finding,) = check(host.home, config=host.config(), names=["tasks"], now=now)
+    assert "no task is scheduled, and none ever ran" in finding.message
+
+
+def test_an_escalation_goes_by_mail_to_whoever_is_on_call_and_nothing_else_does(host):
+    on_call = Incidents(on_call=OnCall(mail=("ada@example.org",)))
+    config = host.config(incidents=on_call, mail=Mail(recipients=Recipients(operators=("ops@example.org",))))
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    usual = notifications.Notification("Incident", "web-1", "firing", "critical", "down", now, now, now)
+    called = notifications.Notification(notifications.ESCALATED, "web-1", "firing", "critical", "down", now, now, now)
+    assert compose(usual, config)["To"] == "ops@example.org"
+    assert compose(called, config)["To"] == "ops@example.org, ada@example.org"
+    assert transport_names(host.config(incidents=on_call)) == ("mail",)
+
+
+UNIT = """
+[Service]
+ExecStart={python} -I -S {served} --port {port} --database {database}
+Restart=no
+"""
+
+
+@pytest.mark.slow
+@booted
+def test_a_unit_of_systemd_is_restarted_after_the_evidence_was_kept(booted_systemd, host):
+    """The command line inside a machine that systemd runs, with its own journal."""
+    home, port = booted_systemd.folder / "incident-home", spare_port()
+    (home / "config").mkdir(parents=True)
+    shutil.copy(host.database, booted_systemd.folder / "served.db")
+    unit = UNIT.format(python=sys.executable, served=SERVED, port=port, database=f"{SHARED}/served.db")
+    (booted_systemd.folder / "unit").write_text(unit)
+    booted_systemd.run("cp", f"{SHARED}/unit", "/etc/systemd/system/hk-served.service")
+    booted_systemd.run("systemctl", "daemon-reload")
+    service = f'{{name: served, url: "http://127.0.0.1:{port}/health", unit: hk-served.service, timeout: 2}}'
+    settings = "{confirm_after: 0.2s, settle: 8s, restarts_per_hour: 1}"
+    (home / "config/healthkit.yaml").write_text(f"host: booted\nservices: [{service}]\nincidents: {settings}\n")
+    healthkit = [sys.executable, "-P", "-m", "healthkit", "incident", "open", "--apply", "--format", "json"]
+
+    def respond():
+        done = booted_systemd.run(*healthkit, "--home", f"{SHARED}/incident-home", check=False, timeout=120)
+        return done.returncode, {step["name"]: step for step in json.loads(done.stdout)["steps"]}
+
+    code, steps = respond()  # it was never started
+    assert (code, steps["verify"]["status"]) == (2, "ok"), steps
+    (incident,) = incidents.every(home)
+    (place,) = (path for path in (home / "logs/incidents" / incident.name).iterdir())
+    assert "hk-served.service" in (place / "units.txt").read_text()
+    since = booted_systemd.run(
+        "systemctl", "show", "-P", "ActiveEnterTimestamp", "--timestamp=us+utc", "hk-served.service"
+    )
+    entered = datetime.strptime(since.stdout.strip(), "%a %Y-%m-%d %H:%M:%S.%f %Z").replace(tzinfo=UTC)
+    assert max(path.stat().st_mtime for path in place.iterdir()) < entered.timestamp()
+    assert incident.status == "resolved"
+    assert respond()[1].keys() == {"look"}, "nothing wrong"
+    booted_systemd.run("systemctl", "kill", "--signal=KILL", "hk-served.service")
+    code, steps = respond()
+    assert (code, steps["restart"]["status"]) == (2, "failed")
+    assert [line.kind for line in incidents.every(home)[0].timeline][-3:] == ["exhausted", "escalated", "note"]
+    assert booted_systemd.run("systemctl", "is-active", "hk-served.service", check=False).stdout.strip() == "failed"
