@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import shutil
@@ -193,8 +194,9 @@ def test_selectors_and_a_dry_run(prometheus, tmp_path, capsys):
         assert said in capsys.readouterr().err
 
 
-def test_a_page_that_is_too_much_is_asked_for_in_parts(tmp_path):
-    """Of a server that answers for at most three steps at once, as Prometheus does with --query.max-samples."""
+@contextlib.contextmanager
+def answering(refuse):
+    """A server with the series `x`, whose value is its time modulo 7; *refuse* says by (first, last) with which code it refuses."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -205,9 +207,9 @@ def test_a_page_that_is_too_much_is_asked_for_in_parts(tmp_path):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             query = dict(pair.split("=") for pair in body.split("&"))
             start, end = int(query["start"]), int(query["end"])
-            asked.append((end - start + 1, self.headers["Authorization"]))
-            if end - start + 1 > 3:
-                self.answer(422, {"status": "error", "error": "query processing would load too many samples"})
+            asked.append(self.headers["Authorization"])
+            if code := refuse(start, end):
+                self.answer(code, {"status": "error", "error": "query processing would load too many samples"})
                 return
             points = [[at, str(at % 7)] for at in range(start, end + 1)]
             self.answer(200, {"data": {"result": [{"metric": {"__name__": "x"}, "values": points}]}})
@@ -222,18 +224,52 @@ def test_a_page_that_is_too_much_is_asked_for_in_parts(tmp_path):
         def log_message(self, *_):
             pass
 
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_a_page_that_is_too_much_is_asked_for_in_parts(tmp_path):
+    """Of a server that answers for at most three steps at once, as Prometheus does with --query.max-samples."""
     token = tmp_path / "token"
     token.write_text("secret\n")
     token.chmod(0o600)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        prometheus = Server(f"http://127.0.0.1:{server.server_port}", str(token))
-        times = [datetime.fromtimestamp(at, UTC) for at in (1_790_000_000, 1_790_000_010)]
-        frames = list(read(prometheus, start=times[0], end=times[1], step=1, hosts=Hosts("here")))
-        server.shutdown()
+    times = [datetime.fromtimestamp(at, UTC) for at in (1_790_000_000, 1_790_000_010)]
+    with answering(lambda first, last: 422 if last - first >= 3 else 0) as (url, asked):
+        frames = list(read(Server(url, str(token)), start=times[0], end=times[1], step=1, hosts=Hosts("here")))
     found = pd.concat(frames)
     assert [ts.timestamp() for ts in found["ts"]] == [*range(1_790_000_000, 1_790_000_010)]
-    assert {authorization for _, authorization in asked} == {"Bearer secret"}
+    assert set(asked) == {"Bearer secret"}
+
+
+def test_after_a_failure_half_way_a_second_import_completes_the_first(tmp_path, capsys):
+    """Pages end with the UTC day; what came before the failure is in the store and is told."""
+    midnight = 1_790_035_200
+    span = [datetime.fromtimestamp(at, UTC).isoformat() for at in (midnight - 5, midnight + 5)]
+    down = [500]
+    with answering(lambda _, last: down[0] if last >= midnight else 0) as (url, _):
+        arguments = [
+            "import",
+            "prometheus",
+            url,
+            "--home",
+            str(tmp_path),
+            "--step",
+            "1s",
+            "--from",
+            span[0],
+            "--to",
+            span[1],
+        ]
+        assert main(arguments) == 1
+        said = capsys.readouterr().err
+        assert "before the error: imported 5 samples" in said
+        assert "answered 500" in said
+        assert len(store.load(tmp_path)) == 5
+        down[0] = 0
+        assert main(arguments) == 0
+    assert store.load(tmp_path)["value"].tolist() == [at % 7 for at in range(midnight - 5, midnight + 5)]
 
 
 @pytest.mark.parametrize("width", [1, 60, 7, 100_000])
