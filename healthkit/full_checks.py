@@ -71,7 +71,7 @@ def last(home: Path, host: str) -> FullCheck | None:
     """The newest full check of a host; None if there is none that can be read."""
     if not (home / "health.db").exists():
         return _of_file(home, host)
-    with State(home, timeout=0.3) as state:  # whoever asks wants to know now, and the file knows nearly as much
+    with State(home, timeout=0.1) as state:  # whoever asks wants to know now, and the file knows nearly as much
         try:
             row = state.last_health_report(host)
         except StoreError:
