@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from scipy.signal import lfilter
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 import healthkit
 from healthkit.demo import demo_data
@@ -21,6 +21,7 @@ from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 from healthkit.grids import merge_grids
 from healthkit.grids.lattices import step_of
 from healthkit.quantiles import independent, merge, needed, percentiles
+from healthkit.quantiles.samples import binomial_quantile
 from healthkit.store.rates import rates
 from healthkit.store.rollup import roll_up, single
 
@@ -252,6 +253,13 @@ def test_intervals_cover_although_minutes_follow_one_another(phi):
             row.lower <= t <= row.upper for row, t in zip(percentiles(minutes(noise), (50, 90, 95)), truth, strict=True)
         ]
     assert (hits / 200 >= 0.91).all()
+
+
+def test_the_quantile_of_the_binomial_is_scipy_s():
+    for n in (1, 2, 7, 100, 1439, 10_080):
+        for p in (0.01, 0.5, 0.9, 0.95, 0.99):
+            for share in (1e-6, 0.025, 0.3, 0.4, 0.975, 1 - 1e-6):
+                assert binomial_quantile(share, n, p) == binom.ppf(share, n, p), (share, n, p)
 
 
 def test_independent_counts_runs_not_minutes():
