@@ -171,6 +171,7 @@ def test_one_damaged_day_does_not_stop_the_others(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_only_one_writer_at_a_time(tmp_path):
     fill(tmp_path)
     place = Place.open(tmp_path)
@@ -312,6 +313,7 @@ with Journal(home, "a") as journal:
 
 
 # ---------------------------------------------------------------------------------------------------------------- parts
+@pytest.mark.slow
 def test_a_fleet_becomes_one_part_a_day(tmp_path):
     written = fill(tmp_path, hosts=[f"h{at}" for at in range(7)])
     store.compact(tmp_path)

@@ -199,6 +199,7 @@ def test_merge_refuses_what_is_no_rollup():
         merge_grids(GRID[None], np.ones(1), np.array([101.0]))
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

@@ -328,6 +328,7 @@ def test_a_start_that_is_put_off_at_random_is_not_missed_and_does_not_come_twice
     assert runs.missed([daily], tmp_path, now=soon) == [daily]
 
 
+@pytest.mark.slow
 def test_a_failed_task_raises_the_alert_and_the_next_good_run_ends_it(tmp_path):
     """D44, by the command line: the rule sees the failure."""
     config_path(tmp_path).parent.mkdir()
@@ -350,6 +351,7 @@ def test_a_failed_task_raises_the_alert_and_the_next_good_run_ends_it(tmp_path):
     assert status()[0] == "resolved"
 
 
+@pytest.mark.slow
 def test_a_task_in_cron_s_shell_is_not_the_service(tmp_path):
     """D37: `pgrep -f project-health` counts cron's shell and the script in it, so a dead service looks alive."""
     from healthkit.collectors.program import Program, count

@@ -25,7 +25,7 @@ def truth():
     return demo.demo_truth(hosts=5, days=28, end=END)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def week(fleet):
     return hk.review(fleet, "weekly", now=END)
 

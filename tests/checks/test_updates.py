@@ -169,6 +169,7 @@ def test_versions_of_the_manual():
 VERSIONS = st.from_regex(r"\A([0-3]:)?[0-9][0-9a-zA-Z.+~]{0,6}(-[0-9a-zA-Z.+~]{1,4})?\Z")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("dpkg"), reason="needs dpkg")
 @settings(max_examples=40)
 @given(VERSIONS, VERSIONS)

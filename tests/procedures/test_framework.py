@@ -219,6 +219,7 @@ def cli(*arguments, home):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_lists_runs_and_exits_like_a_check(host):
     listed = cli(home=host.home)
     assert listed.returncode == 0
