@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Change", "ChangeBatch", "change", "change_many"]
 
 _ENOUGH_OF_A_DAY = 0.5
+# Fewer hardly tell how much two weeks differ by chance: the interval is up to twice as wide as need be.
+_FEW_DAYS = 28
 _METHOD = (
     "days' percentiles compared weekday for weekday; AR(1) noise of all days given, integrated over its correlation"
 )
@@ -63,6 +65,8 @@ class Change:
     """How it was computed."""
     alpha: float = 0.05
     """The interval is of 1 - alpha."""
+    history: int = 0
+    """Days measured up to the end of the later period: what chance does was learned from them."""
 
     def __str__(self) -> str:
         name = f"{title(self.metric)} p{self.q:g}" if self.metric else f"p{self.q:g}"
@@ -71,8 +75,15 @@ class Change:
         )
         if self.changed:
             values = f"from {quantity(self.before, self.unit)} to {quantity(self.after, self.unit)} a day"
-            return f"{name} changed by {difference(self.difference, self.unit)} ({ends}), {values}."
-        return f"{name} did not change beyond chance: {difference(self.difference, self.unit)} ({ends})."
+            return f"{name} changed by {difference(self.difference, self.unit)} ({ends}), {values}{self._evidence}."
+        return (
+            f"{name} did not change beyond chance: {difference(self.difference, self.unit)} ({ends}){self._evidence}."
+        )
+
+    @property
+    def _evidence(self) -> str:
+        """What a short history means, in words; empty where it is long enough."""
+        return f"; weak evidence: {self.history} days, fewer than {_FEW_DAYS}" if self.history < _FEW_DAYS else ""
 
     def to_frame(self) -> pd.DataFrame:
         """One row, columns as the fields."""
@@ -162,6 +173,7 @@ def change(
         coverage=float(batch.n[0] / (period.days + earlier.days)),
         method=_METHOD,
         alpha=alpha,
+        history=int(np.isfinite(values).sum()),
     )
 
 

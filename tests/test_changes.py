@@ -172,6 +172,24 @@ def test_a_change_shows_itself():
     assert "did not change beyond chance" in str(calm)
 
 
+def test_two_weeks_are_weak_evidence_and_have_a_wider_interval():
+    rng = np.random.default_rng(10)
+    days = daily(rng.standard_normal(DAYS))
+    short, long = change(days[-14:], period=WEEK), change(days, period=WEEK)
+    assert str(short).endswith("weak evidence: 14 days, fewer than 28.")
+    assert "weak" not in str(long)
+    assert (short.history, long.history) == (14, DAYS)
+    rows = rng.standard_normal((200, DAYS))
+    widths = [
+        np.median(batch.upper - batch.lower)
+        for batch in (
+            change_many(rows[:, -14:], before=BEFORE[-14:], after=AFTER[-14:]),
+            change_many(rows, before=BEFORE, after=AFTER),
+        )
+    ]
+    assert widths[0] > 1.3 * widths[1]
+
+
 def test_unchanged_weeks_are_seldom_called_changed():
     rng = np.random.default_rng(9)
     rows = busy_weekdays(rng, 800)

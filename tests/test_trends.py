@@ -366,6 +366,19 @@ def test_a_shift_of_four_sd_is_found_and_is_no_trend(phi):
     assert np.mean(batch.p_value < 0.05) <= 0.1
 
 
+@pytest.mark.slow
+def test_most_shifts_of_two_sd_in_ninety_days_are_found_and_few_that_are_not_there():
+    rng = np.random.default_rng(21)
+    at = rng.integers(14, 76, 600)
+    batch = trend_many(noise(rng, (600, DAYS)) + 2 * (np.arange(DAYS) >= at[:, None]))
+    hits = (np.abs(batch.shift_at - at[:, None]) <= 3).any(axis=1).sum()
+    # whoever knew the noise and the size of the step would reach 0.98
+    assert 2 * hits / ((batch.shift_at >= 0).sum() + 600) >= 0.92
+    for phi in (0.0, 0.5):
+        rising = trend_many(noise(rng, (600, DAYS), phi) + np.linspace(0, 2, DAYS))
+        assert (rising.shift_at >= 0).sum() <= 0.25 * 600 * DAYS / 365
+
+
 def test_a_sawtooth_of_clean_ups_rises():
     rng = np.random.default_rng(20)
     at = np.arange(DAYS)
