@@ -16,7 +16,7 @@
 # it your own home and the same cells answer about your hosts.
 
 # %% tags=["parameters"]
-home = ""  # directory with metrics and configuration; empty: a simulated fleet is made in ./healthkit-explore
+home = ""  # directory with samples; empty, or without any: a simulated fleet is made in ./healthkit-explore
 metric = "disk_used_ratio"  # what the middle part asks about
 host = ""  # empty: the host of the simulated fleet whose disk fills
 device = ""  # mount, network card, service ...; empty: the disk that fills
@@ -25,18 +25,14 @@ device = ""  # mount, network card, service ...; empty: the disk that fills
 import healthkit as hk
 from healthkit import demo, store
 
-place = home or "healthkit-explore"
-home or demo.write_demo(place, hosts=6, days=56, every="30min")
+place = home if home and store.hosts(home) else "healthkit-explore"
+made = None if store.hosts(place) else demo.write_demo(place, hosts=6, days=56, every="30min")
 
 # %% [markdown]
 # ## What is there
-# Days, hosts, samples and bytes on disk.
 
 # %%
 store.info(place)
-
-# %%
-store.metrics(place)
 
 # %% [markdown]
 # ## Load

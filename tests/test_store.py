@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthkit import store
+from healthkit.demo import demo_data
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError, StoreError
 from healthkit.findings import Severity
 from healthkit.periods import Period
@@ -518,3 +519,10 @@ def test_the_front_door():
     for name in store.__all__:
         assert getattr(store, name) is not None
     assert set(dir(store)) == set(store.__all__)
+
+
+def test_an_inventory_says_itself_in_a_sentence(tmp_path):
+    assert str(store.info(tmp_path)) == "nothing is stored"
+    store.write_samples(tmp_path, demo_data(hosts=1, days=2, every="1h"))
+    assert str(store.info(tmp_path)).startswith("1 host, ")
+    assert "2 days" in store.info(tmp_path)._repr_mimebundle_()["text/plain"]

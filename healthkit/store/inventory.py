@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from healthkit.quantities import quantity
 from healthkit.schema import SCHEMA_VERSION
 from healthkit.store.journal import parse_path
 from healthkit.store.journal_tables import read_journal
@@ -49,6 +50,20 @@ class Inventory:
         """JSON-able."""
         days = {"oldest": self.oldest, "newest": self.newest}
         return asdict(self) | {name: day.isoformat() if day else None for name, day in days.items()}
+
+    def __str__(self) -> str:
+        if self.oldest is None or self.newest is None:
+            return "nothing is stored"
+        size = quantity(self.raw_bytes + self.daily_bytes + self.journal_bytes, "bytes")
+        hosts = f"{len(self.hosts)} host{'' if len(self.hosts) == 1 else 's'}"
+        many = f"{hosts}, {len(self.metrics)} metrics, {self.samples:,} samples"
+        return f"{many} of {self.days} days, {self.oldest} to {self.newest}, in {self.files} files of {size}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        rows = [("Hosts", ", ".join(self.hosts)), ("Metrics", ", ".join(self.metrics))]
+        return bundle("inventory", str(self), self.as_dict(), columns=("", "Names"), rows=rows)
 
 
 def hosts(home: Home) -> tuple[str, ...]:
