@@ -173,6 +173,24 @@ def test_names_of_the_last_check_of_tasks_and_of_backups(home):
         assert "2026-11-23 05:00" in late.why("health_score")
 
 
+def test_the_score_of_the_last_audit(home):
+    """D02: the runbook's alarm about a low security score could never ring."""
+    low = next(one for one in DEFAULTS if one.name == "SecurityScoreLow")
+    with State(home) as state:
+        assert "healthkit run security_audit" in names(home, CONFIG, state, now=NOW).why("security_score")
+        for days, score in ((3, 72.5), (33, 90.0)):
+            steps = [{"name": "assessment", "evidence": {"overall_score": score}}]
+            detail = {"procedure": "security_audit", "steps": steps}
+            at = NOW - timedelta(days=days)
+            state.record_task_run("security_audit", started=at, ended=at, status="ok", host="web-1", detail=detail)
+        state.record_task_run("security_audit", started=NOW, ended=None, status="running", host="web-1")
+        seen = names(home, CONFIG, state, now=NOW)
+        assert seen.values["security_score"] == 72.5
+        assert advance(low, None, seen, host="web-1", now=NOW).status == "firing"
+        later = names(home, CONFIG, state, now=NOW + timedelta(days=38))
+        assert "security_score" not in later.values
+
+
 def test_vulnerabilities_that_nobody_could_count_are_not_zero(home):
     """D01: a tool that looked at nothing has found nothing."""
     report = {

@@ -8,6 +8,7 @@ asked here: samples, the last full check and the records of tasks are read, so t
 - `health_score`, `coverage` and `score_capped` (1 where a cap holds the score down) are the last full check's, if it is
   less than 26 hours old; so are `security_vulnerabilities` and `days_until_full` (of the mount that is full first;
   infinite where none grows).
+- `security_score` is the newest audit's, for forty days: a month, and time to make the next.
 - `backup_age_hours` is the newest backup's by its manifest, infinite where there is none.
 - `maintenance_task_exit_code` and `task_name` are of the tasks whose last run failed, newest first; 0 where none did.
 """
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from healthkit.config import Config
     from healthkit.state import State
 
+AUDITED = timedelta(days=40)
+"""Age up to which the last security audit speaks of now: a month, and time to make the next."""
 LOW_IS_BAD = frozenset({
     "clock_synchronised", "collector_up", "disk_available_bytes", "host_uptime_seconds", "http_up", "memory_available_bytes",
     "network_up", "program_running_count", "tls_certificate_left_days",
@@ -82,6 +85,7 @@ def names(home: Path, config: Config, state: State, *, now: datetime) -> Names:
         "metrics": partial(_metrics, home, config, now),
         "the last check": partial(_report, config, state, now, missing),
         "tasks": partial(_tasks, state, now),
+        "audits": partial(_audit, config, state, now, missing),
         "backups": partial(_backup, config, now, missing),
     }
     for source, read in sources.items():
@@ -96,6 +100,7 @@ _OF: Mapping[str, tuple[str, ...]] = {
     "metrics": (),
     "the last check": ("health_score", "coverage", "score_capped", "security_vulnerabilities", "days_until_full"),
     "tasks": ("maintenance_task_exit_code", "task_name"),
+    "audits": ("security_score",),
     "backups": ("backup_age_hours",),
 }
 
@@ -176,6 +181,16 @@ def _tasks(state: State, now: datetime) -> Iterator[tuple[str, Known]]:
     code = (failed[0]["exit_code"] or 1) if failed else 0
     yield "maintenance_task_exit_code", Known(float(code), at)
     yield "task_name", Known(", ".join(str(run["task"]) for run in failed) or "none", at)
+
+
+def _audit(config: Config, state: State, now: datetime, missing: dict[str, str]) -> Iterator[tuple[str, Known]]:
+    for run in state.records("task_runs", task="security_audit", since=now - AUDITED, host=config.host):
+        steps = run["detail"].get("steps", ()) if isinstance(run["detail"], Mapping) else ()
+        scores = [step["evidence"].get("overall_score") for step in steps if step["name"] == "assessment"]
+        if scores and isinstance(scores[0], int | float):
+            yield "security_score", Known(float(scores[0]), run["started"])
+            return
+    missing["security_score"] = f"no audit in {AUDITED.days} days: healthkit run security_audit"
 
 
 def _backup(config: Config, now: datetime, missing: dict[str, str]) -> Iterator[tuple[str, Known]]:

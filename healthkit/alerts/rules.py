@@ -155,5 +155,11 @@ DEFAULTS = (
         severity="high",
         message="{{ security_vulnerabilities }} security vulnerabilities detected",
     ),
+    Rule(
+        name="SecurityScoreLow",
+        condition="security_score < 80",
+        severity="high",
+        message="Security audit: {{ security_score }} of 100",
+    ),
 )
 """The runbook's rules, with the score's hysteresis."""
