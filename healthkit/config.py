@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
+from healthkit import colours
 from healthkit.errors import ConfigError, ParameterError
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
@@ -395,6 +396,37 @@ class Collect(_Strict, frozen=True):
     """How long raw samples are kept. Daily statistics are kept for ever."""
 
 
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+class Brand(_Strict, frozen=True):
+    """Whose reports these are."""
+
+    name: str = ""
+    """Stands above every page, and in the mail."""
+    logo: str | None = None
+    """An image file (PNG, JPEG, WebP or SVG, at most 64 KiB) that is put into every page."""
+    accent: Colour = "#1a5fd0"
+    """Colour of links and lines; what cannot be read on the page is refused."""
+    accent_dark: Colour = "#7fb0ff"
+    """The same on a dark screen."""
+
+    def __post_init__(self) -> None:
+        for colour, grounds in ((self.accent, colours.LIGHT), (self.accent_dark, colours.DARK)):
+            if (found := colours.least_contrast(colour, grounds)) < colours.READABLE:
+                raise ValueError(
+                    f"`{colour}` on {grounds[0]} has a contrast of {found:.1f}, text needs {colours.READABLE}"
+                )
+
+
+class Reports(_Strict, frozen=True):
+    """How reports look, and how long they stay."""
+
+    brand: Brand = Brand()
+    keep: Duration | None = None
+    """How long a report is kept after the end of its period; null: for ever. The newest of each series always stays."""
+
+
 class Weights(_Strict, frozen=True):
     """What each component of the score weighs; only the proportions count."""
 
@@ -436,6 +468,7 @@ class Config(_Strict, frozen=True):
     incidents: Incidents = Incidents()
     schedule: Schedule = Schedule()
     collect: Collect = Collect()
+    reports: Reports = Reports()
     timezone: str = "UTC"
     """Of times in reports. Samples are in UTC."""
     demonstration: bool = False

@@ -40,6 +40,10 @@ class _Fleet:
             "findings": Findings(f for host in hosts for f in self._findings.get(host, ())),
             "scores": {host: whole.scores[host] for host in hosts},
             "ledger": whole.ledger,
+            "known": {
+                key: {series: value for series, value in values.items() if series[0] in hosts}
+                for key, values in whole.known.items()
+            },
             "capacity": whole.capacity.of(hosts),
             "happened": whole.happened
             and tuple(event for event in whole.happened if not event.host or event.host in hosts),

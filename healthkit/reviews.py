@@ -61,6 +61,11 @@ class Review:
     history: pd.DataFrame
     """Rollup rows of `SHOWN`, from `HISTORY` before the end of the period to its end."""
 
+    @cached_property
+    def known(self) -> dict[Any, Any]:
+        """What sections have worked out that others need too."""
+        return {}
+
     @property
     def so_far(self) -> bool:
         """Whether the period is still running."""

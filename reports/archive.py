@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -120,6 +121,23 @@ def refresh(root: Path) -> None:
         files.write(root / "index.html", index.render(records))
 
 
+def expire(root: Path, *, older: timedelta, now: datetime) -> int:
+    """Remove reports whose period ended longer ago than *older*, but never the newest of a series.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    with files.locked(root):
+        for series in index.by_series(list(read(root))).values():
+            good = [record for record in series if not record.get("failed")]
+            for record in series:
+                if record is not (good or series)[-1] and _end(record) < now - older:
+                    Place(root / record["folder"], record["stem"]).remove()
+                    removed += 1
+    return removed
+
+
 def read(root: Path) -> Iterator[dict[str, Any]]:
     """The records of all reports, oldest period first; each with its `folder` and `stem`.
 
@@ -144,6 +162,18 @@ def _point(root: Path, record: Mapping[str, Any]) -> None:
     target = root / record["folder"] / f"latest{quote(name, safe='-')}{quote(hosts, safe='-+')[:150]}.html"
     if source.exists() and not (target.exists() and target.read_bytes() == source.read_bytes()):
         files.write(target, source.read_bytes())
+
+
+def _end(record: Mapping[str, Any]) -> datetime:
+    """When its period ended; of one without a period, when it was made; unknown is now, and is kept."""
+    try:
+        return Period.parse(str(record["period"])).end
+    except ParameterError:
+        pass
+    try:
+        return datetime.fromisoformat(str(record.get("made")))
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _start(record: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,19 @@ from healthkit import ledger
 from healthkit.config import Config, load_config
 from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
 from healthkit.quantities import digits
-from healthkit.reports import archive, delivery, execution, mails, notebooks, outbox, outputs, page, pdfs, startup
+from healthkit.reports import (
+    archive,
+    brands,
+    delivery,
+    execution,
+    mails,
+    notebooks,
+    outbox,
+    outputs,
+    page,
+    pdfs,
+    startup,
+)
 from healthkit.reports.parameters import check, infer
 from healthkit.state import State
 
@@ -184,6 +196,7 @@ def order(
         delivery.check_mail(config.mail, [*to, delivery.sender(config)])
     if pdf:
         pdfs.browser()
+    brands.logo(config.reports.brand)
     known = infer(notebooks.read(path))
     offered = {"home": str(home.absolute()), "now": now.isoformat() if now else ""}
     useful = {name: value for name, value in offered.items() if value and name in known}
@@ -225,6 +238,8 @@ def finish(placed: Order, notebook: Any, *, started: float, among: Surroundings 
     at, record = _keep(placed, notebook, among)
     _remember(placed, notebook, record, predictions=among.alone)
     if among.alone:
+        if placed.config.reports.keep is not None:
+            archive.expire(placed.root, older=timedelta(seconds=placed.config.reports.keep), now=placed.now)
         archive.refresh(placed.root)
     taken = {name: record[name] for name in ("name", "period", "host", "score", "worst")}
     report = Report(
@@ -269,7 +284,7 @@ def _keep(
         "made": placed.now.isoformat(),
         "findings": list(verdict.findings),
     }
-    html = page.render(notebook, links=among.links, above=among.above)
+    html = page.render(notebook, links=among.links, above=among.above, brand=placed.config.reports.brand)
     archive.store(
         at,
         html=html,
@@ -309,7 +324,7 @@ def mail(
 ) -> outbox.Delivery:
     """Mail what a notebook showed, with its page attached."""
     config = load_config(home)
-    envelope = mails.Envelope(delivery.sender(config), tuple(to), now, config.host)
+    envelope = mails.Envelope(delivery.sender(config), tuple(to), now, config.host, config.reports.brand.name)
     message = mails.compose(sections, envelope, page=html.read_bytes(), page_name=html.name)
     return outbox.send(home, config, message, to, now=now)
 

@@ -39,6 +39,8 @@ class Envelope:
     """The message's date, aware."""
     host: str
     """The machine that makes the report."""
+    brand: str = ""
+    """Whose report it is."""
 
     @property
     def domain(self) -> str:
@@ -158,7 +160,7 @@ def _html(
     html = template("mail.html").render(
         subject=title,
         simulated=verdict.simulated,
-        kicker=[line(part) for part in (verdict.cadence.capitalize(), verdict.period, scope(verdict)) if part],
+        kicker=[line(part) for part in (envelope.brand, verdict.cadence.capitalize(), verdict.period, scope(verdict)) if part],
         sentence=_short(line(verdict.sentence) or title, 600),
         score="?" if verdict.score is None else digits(verdict.score),
         score_note=f"of 100{_change(verdict)}" if verdict.score is not None else "score unknown",

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from healthkit import display
-from healthkit.reports import outputs
+from healthkit.reports import brands, outputs
 from healthkit.reports.markup import clean, markdown, scrolling, slug
 from healthkit.reports.notebooks import failing_cell
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+    from healthkit.config import Brand
 
 _STYLE = f"<style>{display.STYLE}</style>"
 _HOST = re.compile(r'<span class="host">([^<]*)</span>')
@@ -25,7 +27,13 @@ _HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
 
 
 def render(
-    notebook: Any, *, title: str = "", language: str = "en", links: Mapping[str, str] | None = None, above: str = ""
+    notebook: Any,
+    *,
+    title: str = "",
+    language: str = "en",
+    links: Mapping[str, str] | None = None,
+    above: str = "",
+    brand: Brand | None = None,
 ) -> str:
     """The page of an executed notebook, as one HTML file.
 
@@ -33,8 +41,12 @@ def render(
         notebook: As executed; after a failing cell nothing is shown, and the page says so.
         links: Where hosts have pages of their own: their names become links.
         above: Where the page is that this one belongs to.
+        brand: Whose report it is.
         title: Title of the document; default: the first heading, then period and hosts.
         language: Language of the texts, for screen readers.
+
+    Raises:
+        ConfigError: The brand's logo cannot be used.
     """
     from markupsafe import Markup
 
@@ -53,6 +65,9 @@ def render(
         kicker=[part for part in (verdict.cadence.capitalize(), verdict.period, scope(verdict)) if part],
         contents=[(anchor, text) for level, anchor, text in body.headings if level == 2],
         above=above,
+        brand=brand.name if brand else "",
+        logo=brands.logo(brand) if brand else "",
+        colours=Markup(brands.style(brand) if brand else ""),  # noqa: S704 - digits, by their pattern
         simulated=verdict.simulated,
         failure=_failure(*failed) if failed else None,
         blocks=[Markup(block) for block in body.blocks],  # noqa: S704 - cleaned where it came from outside

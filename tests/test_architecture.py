@@ -20,6 +20,7 @@ FLOORS = (
         "findings",
         "quantities",
         "charts",
+        "colours",
         "plots",
         "display",
         "bundles",

@@ -261,3 +261,47 @@ def test_a_damaged_record_hides_one_report_and_breaks_nothing(home):
     index = (home / "reports" / "index.html").read_text()
     assert "2026-W46" not in index
     assert "2026-W47" in index
+
+
+PIXEL = bytes.fromhex("89504e470d0a1a0a") + b"0" * 40
+
+
+def branded(home, brand, rest=""):
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config" / "healthkit.yaml").write_text(f"reports: {{brand: {{{brand}}}{rest}}}\n")
+
+
+def test_a_brand_is_on_the_page(home, tmp_path):
+    (tmp_path / "logo.png").write_bytes(PIXEL)
+    branded(home, f'name: "Shop <b>", logo: {tmp_path / "logo.png"}, accent: "#7a1f5c"')
+    page = reports.make(home, "mine", now=NOW).html.read_text()
+    assert "Shop &lt;b&gt;" in page
+    assert '<img src="data:image/png;base64,iVBORw0K' in page
+    assert "--accent:#7a1f5c" in page
+
+
+@pytest.mark.parametrize(
+    ("brand", "message"),
+    [
+        ('accent: "#ffee00"', "contrast of 1.1"),
+        ("accent: red", "accent"),
+        ("logo: /nowhere.png", "logo cannot be read"),
+        ("logo: /etc/hostname", "not a PNG"),
+    ],
+)
+def test_a_brand_that_cannot_be_shown_is_a_configuration_error(home, brand, message):
+    branded(home, brand)
+    with pytest.raises(ConfigError, match=message):
+        reports.make(home, "mine", now=NOW)
+    assert not list((home / "reports").glob("*/*.html")) if (home / "reports").exists() else True
+
+
+def test_old_reports_go_and_the_newest_of_a_series_stays(home):
+    for week in ("2026-W30", "2026-W31", "2026-W46"):
+        reports.make(home, "mine", period=week, now=NOW)
+    reports.make(home, "mine", period="2026-W20", hosts=["db-3"], now=NOW)
+    branded(home, "", ", keep: 4w")
+    reports.make(home, "mine", period="2026-W47", now=NOW)
+    kept = sorted(path.name for path in (home / "reports" / "weekly").glob("mine-*.html"))
+    assert kept == ["mine-2026-W20-db-3.html", "mine-2026-W46.html", "mine-2026-W47.html"]
+    assert "2026-W30" not in (home / "reports" / "index.html").read_text()

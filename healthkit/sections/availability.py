@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from healthkit.reviews import Review
 
 
+FEW = 12
+"""So many services are all listed; of more, those that were never down are one sentence."""
+GOOD = 0.98
+"""Share of the time that must have been probed for that."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Service:
     host: str
@@ -37,7 +43,10 @@ def availability(review: Review) -> Section:
         return Section("availability", f"<p>{display.text(text)}</p>", text, {"rows": []})
     services.sort(key=lambda s: (s.up, s.host, s.name))
     rows, plain = [], []
+    fine = [s for s in services if s.up == 1 and s.measured >= GOOD] if len(services) > FEW else []
     for s in services:
+        if s in fine:
+            continue
         cells = [
             _percent(s.up),
             quantity(s.down_seconds, "seconds") if s.down_seconds else "none",
@@ -54,6 +63,11 @@ def availability(review: Review) -> Section:
         numeric=(2, 3, 4, 5),
         caption="Availability",
     )
+    if fine:
+        plain.append(
+            f"{len(fine)} of {len(services)} services were never seen down, probed {GOOD:.0%} of the time or more."
+        )
+        html = (html if rows else "") + f'<p class="note">{plain[-1]}</p>'
     data = [
         {"host": s.host, "service": s.name, "up": s.up, "measured": s.measured, "down_seconds": s.down_seconds,
          "longest_seconds": s.longest_seconds}

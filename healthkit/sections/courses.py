@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     import numpy as np
     import pandas as pd
+
+    from healthkit.reviews import Review
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -40,6 +43,14 @@ def period_percentile(rollup: pd.DataFrame, metric: str, percent: float) -> dict
     return {key: float(values[i]) for key, i in series.items()}
 
 
+def percentiles(review: Review, metric: str, percent: float) -> Mapping[tuple[str, str], float]:
+    """`period_percentile` of a review's period, worked out once for all of its sections, and of its hosts' pages."""
+    known: dict[tuple[str, float], Mapping[tuple[str, str], float]] = review.known
+    if (metric, percent) not in known:
+        known[metric, percent] = period_percentile(review.rollup, metric, percent)
+    return known[metric, percent]
+
+
 def daily(rollup: pd.DataFrame, metric: str, column: str, first: datetime, days: int) -> dict[tuple[str, str], Array]:
     """One value a day from *first* on by (host, device); NaN = not measured.
 
@@ -64,7 +75,7 @@ def daily(rollup: pd.DataFrame, metric: str, column: str, first: datetime, days:
     return found
 
 
-def by_host(values: dict[tuple[str, str], float]) -> dict[str, tuple[str, float]]:
+def by_host(values: Mapping[tuple[str, str], float]) -> dict[str, tuple[str, float]]:
     """The device with the greatest value of each host, and that value."""
     found: dict[str, tuple[str, float]] = {}
     for (host, device), value in values.items():

@@ -31,7 +31,7 @@ LEVELS = 5
 
 def hours(review: Review, *, most: int = 3) -> Section:
     """Mean of each hour of the week, of the *most* busiest hosts: only of those are samples read, not daily statistics."""
-    p95 = courses.period_percentile(review.rollup, METRIC, 95)
+    p95 = courses.percentiles(review, METRIC, 95)
     hosts = [host for (host, _), _ in sorted(p95.items(), key=lambda item: (-item[1], item[0]))][:most]
     grids = _grids(review, hosts)
     zone = review.config.timezone
@@ -99,9 +99,7 @@ def _drawing(host: str, grid: Array, sentence: str) -> str:
     steps = np.minimum(((grid - low) / ((high - low) or 1) * LEVELS).astype(int, casting="unsafe"), LEVELS - 1)
     paths = []
     for level in range(LEVELS):
-        squares = "".join(
-            f"M{hour} {day}h.9v.9h-.9z" for day, hour in np.argwhere((steps == level) & np.isfinite(grid))
-        )
+        squares = "".join(f"M{hour} {day}h.9" for day, hour in np.argwhere((steps == level) & np.isfinite(grid)))
         if squares:
             paths.append(f'<path opacity="{0.12 + 0.88 * level / (LEVELS - 1):.2f}" d="{squares}"/>')
     days = "".join(f'<text x="-.25" y="{i + 0.65}" text-anchor="end">{calendar.day_abbr[i]}</text>' for i in range(7))
@@ -109,5 +107,5 @@ def _drawing(host: str, grid: Array, sentence: str) -> str:
     return (
         f'<figure class="chart"><figcaption>{display.text(host)}: {display.text(title(METRIC))}</figcaption>'
         f'<svg class="heat" viewBox="-1.6 0 25.6 7.9" role="img" aria-label="{display.text(sentence)}">'
-        f'{"".join(paths)}{days}{clock}</svg><p class="note">{display.text(sentence)}.</p></figure>'
+        f'<g transform="translate(0 .45)">{"".join(paths)}</g>{days}{clock}</svg><p class="note">{display.text(sentence)}.</p></figure>'
     )

@@ -64,7 +64,7 @@ def spread(review: Review, metric: str) -> dict[str, Spread]:
     """Of every host; of several devices the one whose 95th percentile is highest."""
     rows = courses.of_metric(review.rollup, metric)
     rows = rows[rows["n"] > 0]
-    p95 = courses.period_percentile(review.rollup, metric, 95)
+    p95 = courses.percentiles(review, metric, 95)
     found: dict[str, Spread] = {}
     for host, (device, value) in courses.by_host(p95).items():
         mine = rows[(rows["host"] == host) & (rows["device"] == device)]

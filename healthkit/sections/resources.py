@@ -23,7 +23,7 @@ DAYS = 28
 def resources(review: Review, *, most: int = 200) -> Section:
     """One row a host: p95 of CPU, memory, its fullest disk and its slowest service; at most *most* hosts."""
     first = (review.until - timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    p95 = {m: courses.period_percentile(review.rollup, m, 95) for m in COLUMNS}
+    p95 = {m: courses.percentiles(review, m, 95) for m in COLUMNS}
     worst = {m: courses.by_host(values) for m, values in p95.items()}
     lines = {m: courses.daily(review.history, m, "p95", first, DAYS) for m in COLUMNS}
     hosts = review.hosts[:most]
