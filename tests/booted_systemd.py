@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,18 +53,8 @@ class BootedSystemd:
 
     def run(self, *command, check=True, timeout=60):
         """Run a command inside, as root, and wait for it."""
-        inside = [
-            "nsenter",
-            "-t",
-            str(self.init),
-            "--mount",
-            "--uts",
-            "--ipc",
-            "--net",
-            "--pid",
-            "--root=/proc/self/root",
-        ]
-        inside[-1] = f"--root=/proc/{self.init}/root"
+        inside = ["nsenter", f"--target={self.init}", "--mount", "--uts", "--ipc", "--net", "--pid"]
+        inside.append(f"--root=/proc/{self.init}/root")
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         return subprocess.run(
             [*inside, "--wd=/", *map(str, command)],
@@ -76,16 +67,27 @@ def why_not():
 
     Then these tests are left out and that is said; what `systemd-analyze` thinks of the units is tested everywhere.
     """
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        return "needs root and unshare"
-    probe = "set -e; mount -t tmpfs tmpfs /mnt; mkdir /mnt/u /mnt/w /mnt/r; mount -t overlay o -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r; ls -d /sys/fs/cgroup"
-    done = subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", "--propagation", "private", "sh", "-c", probe],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        return done.stderr.strip() or "no mounts"
-    return "" if os.access("/sys/fs/cgroup", os.W_OK) else "control groups cannot be made"
+    lacking = [tool for tool in ("systemd-nspawn", "unshare", "nsenter") if not shutil.which(tool)]
+    if os.geteuid() != 0 or lacking:
+        return f"needs {', '.join(lacking) or 'root'}"
+    with tempfile.TemporaryDirectory() as folder:
+        name = f"healthkit-probe-{os.getpid()}"
+        container = [
+            "systemd-nspawn",
+            "--quiet",
+            f"--directory={folder}/root",
+            "--register=no",
+            "--keep-unit",
+            "/bin/true",
+        ]
+        done = subprocess.run(_inside(folder, name, container), capture_output=True, text=True, check=False)
+        _remove_groups(name)
+    return (done.stderr.strip()[-200:] or "no container starts") if done.returncode else ""
+
+
+def _inside(folder, name, command):
+    """A command in control groups and mounts of its own, with the tree that it may write."""
+    return ["unshare", "--mount", "--propagation", "private", "bash", "-c", _BOOT, "bash", str(folder), name, *command]
 
 
 def _boot(folder, shared, name):
@@ -96,19 +98,7 @@ def _boot(folder, shared, name):
         *(f"--bind-ro={path}" for path in sorted(binds) if not path.startswith("/usr")),
         "systemd.unit=basic.target", *(f"systemd.mask={unit}" for unit in _MASKED),
     ]  # fmt: skip
-    command = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "bash",
-        "-c",
-        _BOOT,
-        "bash",
-        str(folder),
-        name,
-        *container,
-    ]
+    command = _inside(folder, name, container)
     with (folder.parent / "console").open("wb") as console:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
 
@@ -121,9 +111,6 @@ def _init_of(nspawn):
 
 @pytest.fixture(scope="session")
 def booted_systemd(tmp_path_factory):
-    lacking = [tool for tool in ("systemd-nspawn", "unshare", "nsenter") if not shutil.which(tool)]
-    if os.geteuid() != 0 or lacking:
-        pytest.skip(f"needs root and {', '.join(lacking) or 'nothing else'}")
     folder, shared = tmp_path_factory.mktemp("booted") / "tree", tmp_path_factory.mktemp("shared")
     folder.mkdir()
     name = f"healthkit-{os.getpid()}"
