@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,18 +100,23 @@ def choose(
     if saved is None:
         message = f"all of {kept}; what was written since {utc(backup.manifest.created)} is lost"
         return Choice(copy, kept, message, lossy=True), tried
-    newer, older = _differences(file, copy, saved)
-    counts = f"the backup lacks {newer} rows of the salvage, the salvage {older} of the backup"
-    if prefer == "salvage" or older < newer:
+    newer, older, changed = _differences(file, copy, saved)
+    whole = not any(table.trouble for table in saved.tables.values())
+    counts = f"the backup lacks {newer} rows of the salvage, the salvage lacks {older} of the backup; {changed} differ"
+    # Rows that differ were changed since, or by the damage: only where every table could be read are they taken for news.
+    if prefer == "salvage" or older < newer or (older == newer and changed and whole):
         tried[backup.folder.name] = counts
         return Choice(file, "salvage", f"{_told(saved)}; {counts}", saved.lost != 0), tried
     tried["salvage"] = counts
-    return Choice(copy, kept, f"all of {kept}; {counts}", lossy=newer > 0), tried
+    return Choice(copy, kept, f"all of {kept}; {counts}", lossy=bool(newer or changed or not whole)), tried
 
 
 def _salvage(damaged: Path, workspace: Path, tried: dict[str, str]) -> tuple[Salvaged | None, Path]:
     """Of a copy: a salvage writes to what it reads."""
     copy, target = workspace / "damaged.db", workspace / "salvaged.db"
+    if not damaged.exists():
+        tried["salvage"] = "the file is missing: there is nothing to read"
+        return None, target
     require_room(workspace, 2 * damaged.stat().st_size)
     for suffix in ("", *(s for s in BESIDE if s != "-shm")):
         source = damaged.with_name(damaged.name + suffix)
@@ -132,31 +137,37 @@ def _told(saved: Salvaged | None) -> str:
     return "; ".join(map(str, saved.tables.values())) if saved else ""
 
 
-def _differences(salvaged: Path, copy: Path, saved: Salvaged) -> tuple[int, int]:
-    """Rows of the salvage that the backup has not, or has otherwise; rows that the salvage lost.
+def _differences(salvaged: Path, copy: Path, saved: Salvaged) -> tuple[int, int, int]:
+    """Rows that only the salvage has, that only the backup has, by rowid, and that both have and that differ.
 
-    What the backup has and the salvage has not was deleted since, unless it lies in a gap of the salvage.
+    SQLite has no checksums: whether a row was changed since, or by the damage, cannot be told. A row that was deleted since counts for the backup: in doubt it is taken, which is sound.
     """
-    newer = older = 0
+    newer = older = changed = 0
     with closing(sqlite3.connect(salvaged)) as db:
         db.execute("ATTACH ? AS backup", [str(copy)])
         there = {name for (name,) in db.execute("SELECT name FROM backup.sqlite_master WHERE type = 'table'")}
         for table in saved.tables.values():
-            name = quoted(table.name)
-            if table.name not in there:
+            if table.name in there:
+                new = _only_in(db, "main", "backup", table.name)
+                newer, changed = newer + new, changed + _only_in(db, "main", "backup", table.name, "*") - new
+                older += _only_in(db, "backup", "main", table.name)
+            else:
                 newer += table.rows
-                continue
-            with suppress(sqlite3.Error):  # another number of columns: every row is another one
-                query = f"SELECT count(*) FROM (SELECT * FROM main.{name} EXCEPT SELECT * FROM backup.{name})"  # noqa: S608
-                newer += db.execute(query).fetchone()[0]
-            if table.trouble:
-                lost = sum(_rows_in(db, name, first, last) for first, last in table.gaps)
-                older += max(lost, table.lost or 0)
-    return newer, older
+        for name in there - saved.tables.keys():
+            if not name.startswith("sqlite_"):
+                older += db.execute(f"SELECT count(*) FROM backup.{quoted(name)}").fetchone()[0]  # noqa: S608
+    return newer, older, changed
 
 
-def _rows_in(db: sqlite3.Connection, name: str, first: int, last: int) -> int:
-    query = f"SELECT count(*) FROM backup.{name} WHERE rowid BETWEEN ? AND ?"  # noqa: S608
-    with suppress(sqlite3.OperationalError):  # WITHOUT ROWID
-        return int(db.execute(query, [first, last]).fetchone()[0])
-    return 0
+def _only_in(db: sqlite3.Connection, one: str, other: str, table: str, what: str = "rowid") -> int:
+    name = quoted(table)
+    try:
+        db.execute(f"SELECT rowid FROM {one}.{name} LIMIT 0")  # noqa: S608
+        what = f"rowid, {what}" if what == "*" else what
+    except sqlite3.OperationalError:  # WITHOUT ROWID
+        what = "*"
+    query = f"SELECT count(*) FROM (SELECT {what} FROM {one}.{name} EXCEPT SELECT {what} FROM {other}.{name})"  # noqa: S608
+    try:
+        return int(db.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:  # another number of columns
+        return int(db.execute(f"SELECT count(*) FROM {one}.{name}").fetchone()[0])  # noqa: S608

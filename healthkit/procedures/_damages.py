@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +15,13 @@ from healthkit.manifests import backup_folders, open_read_only, read_manifest
 from healthkit.procedures._choices import Choice
 from healthkit.procedures._copies import copy_file, walk
 from healthkit.procedures._journals import Item
+from healthkit.procedures._placements import BESIDE
 from healthkit.procedures._restores import configuration_fault
 from healthkit.procedures._sources import Sources
 
 if TYPE_CHECKING:
     from healthkit.config import Config
+    from healthkit.procedures._scenes import Scene
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Damages:
 
     home: Path
     config: Config
+    scene: Scene
+    """Whose workspace holds copies."""
 
     def find(self) -> dict[str, Item]:
         """Everything that is damaged.
@@ -35,7 +41,7 @@ class Damages:
         """
         found = {}
         for name, path in self._sources.databases().items():
-            if fault := database_fault(path):
+            if fault := self._database(path):
                 found[name] = Item(str(path), "database", fault)
         for path in self._configurations():
             if fault := configuration_fault(path) or "":
@@ -46,7 +52,7 @@ class Damages:
         """Why one is damaged; empty if it is not."""
         path = Path(item.path)
         if item.kind == "database":
-            return database_fault(path)
+            return self._database(path)
         return (configuration_fault(path) or "") if path.exists() else "is missing"
 
     @property
@@ -89,6 +95,26 @@ class Damages:
             report = "as it was then; what was changed since is lost"
             return Choice(target / Path(item.path).name, f"backup {folder.name}", report, lossy=True), tried
         return None, tried
+
+    def _database(self, path: Path) -> str:
+        """A change that was cut off (a journal beside it) is undone in a copy: to look at it must not write to it."""
+        try:
+            return database_fault(path)
+        except ProcedureError:
+            if not path.with_name(f"{path.name}-journal").exists():
+                raise
+        copy = self.scene.workspace / "looked-at.db"
+        for suffix in ("", *BESIDE):
+            source, target = path.with_name(path.name + suffix), copy.with_name(copy.name + suffix)
+            target.unlink(missing_ok=True)
+            if source.exists():
+                shutil.copyfile(source, target)
+        try:
+            with closing(sqlite3.connect(copy)) as database:
+                database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            return f"is damaged: {error}"
+        return database_fault(copy)
 
     @property
     def _sources(self) -> Sources:

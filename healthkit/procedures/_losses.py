@@ -20,6 +20,8 @@ class Table:
     """Rowids, first and last, between which everything could be read; used only where there is trouble."""
     counted: int | None = None
     """Rows that an index, which is whole, says there were; None if none could tell."""
+    absent: int | None = None
+    """Rowids between the first and the last that are not there: lost, or deleted before; None where nobody numbers."""
     trouble: str = ""
     """Why it was not read to the end; empty if it was."""
 
@@ -38,9 +40,9 @@ class Table:
 
     @property
     def lost(self) -> int | None:
-        """Rows that there were and that are not in the new database; an upper bound from the gaps where no index tells.
+        """Rows that there were and that are not in the new database: as an index tells, else by the gaps.
 
-        None: nobody knows, because a gap has no end.
+        None: nobody knows, because a gap has no end. A page that is damaged and can be read all the same hides more.
         """
         if not self.trouble:
             return 0
@@ -58,10 +60,11 @@ class Table:
             return f"{self.name}: all {self.rows} rows"
         where = ", ".join(_range(first, last) for first, last in self.gaps[:5])
         more = f" and {len(self.gaps) - 5} more gaps" if len(self.gaps) > 5 else ""
-        lost = (
-            "an unknown number" if self.lost is None else f"{'' if self.counted is not None else 'at most '}{self.lost}"
-        )
-        return f"{self.name}: {self.rows} rows, {lost} lost{f' (rowids {where}{more})' if where else ''}"
+        lost = "an unknown number" if self.lost is None else str(self.lost)
+        by = "" if self.lost is None or self.counted is not None else " by the gaps"
+        more_absent = self.absent is not None and self.absent > (self.lost or 0)
+        besides = f"; of its rowids {self.absent} are not there, lost now or deleted before" if more_absent else ""
+        return f"{self.name}: {self.rows} rows, {lost} lost{by}{f' (rowids {where}{more})' if where else ''}{besides}"
 
 
 @dataclass

@@ -46,8 +46,17 @@ class Copying:
             else:
                 self._from_both_ends()
             table.counted = self._count()
+            table.absent = self._absent()
         table.rows = self._db.execute(f"SELECT count(*) FROM main.{self._name}").fetchone()[0]  # noqa: S608
         return table
+
+    def _absent(self) -> int | None:
+        """How many numbers are not used between the first and the last."""
+        if not self.rowid:
+            return None
+        query = f"SELECT max({self.rowid}) - min({self.rowid}) + 1 - count(*), count(*) FROM main.{self._name}"  # noqa: S608
+        absent, rows = self._db.execute(query).fetchone()
+        return int(absent) if absent is not None and absent <= 10 * rows else None
 
     def _count(self) -> int | None:
         """As an index that is whole tells."""

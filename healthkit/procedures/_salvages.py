@@ -10,6 +10,7 @@ https://www.sqlite.org/pragma.html#pragma_writable_schema
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ from healthkit.procedures._losses import Salvaged, Table
 from healthkit.procedures._orphans import orphans
 from healthkit.procedures._ranges import Copying, quoted
 
+_MAGIC = b"SQLite format 3\0"
+_MOST_PADDING = 1000
+"""How many times as long a file may become: a damaged header may say anything."""
 _KEPT = ("user_version", "application_id")
 
 
@@ -31,6 +35,7 @@ def salvage(source: Path, target: Path) -> Salvaged:
     Raises:
         sqlite3.Error: Not even its schema can be read.
     """
+    _lengthen(source)
     with suppress(sqlite3.Error), closing(sqlite3.connect(source)) as old:
         old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with closing(sqlite3.connect(target, isolation_level=None)) as new:
@@ -54,6 +59,17 @@ def salvage(source: Path, target: Path) -> Salvaged:
         new.execute("DETACH bad")
         found.faults += [str(row[0]) for row in new.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
     return found
+
+
+def _lengthen(source: Path) -> None:
+    """Fill a file that was cut off with empty pages: SQLite opens none that is shorter than its header says."""
+    with source.open("r+b") as file:
+        header = file.read(100)
+        size = int.from_bytes(header[16:18], "big")
+        told = int.from_bytes(header[28:32], "big") * (65536 if size == 1 else size)
+        there = file.seek(0, os.SEEK_END)
+        if header.startswith(_MAGIC) and there < told <= _MOST_PADDING * max(there, 2**20):
+            file.truncate(told)
 
 
 def _adopt(new: sqlite3.Connection, source: Path, damaged: dict[str, Table]) -> None:

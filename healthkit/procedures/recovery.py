@@ -66,7 +66,7 @@ class _Recovering:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._damages = Damages(scene.home, scene.config)
+        self._damages = Damages(scene.home, scene.config, scene)
         self._journal = Journal.open(scene.home, scene.now)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -307,3 +308,50 @@ def test_kill_9_at_every_step_and_a_rerun_end_in_the_same_state(host, monkeypatc
         assert state() == expected, number
     assert number > 25
     assert not [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def flipped(data):
+    generator = random.Random(0)
+    return bytes(byte ^ 0x55 if generator.random() < 0.002 else byte for byte in data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "journal"),
+    [
+        (lambda _: None, b""),
+        (lambda data: data[: len(data) // 2 + 777], b""),
+        (lambda data: data[:100], b""),
+        (flipped, b""),
+        (lambda data: data[:12288] + bytes(4096) + data[16384:], b"\xd9\xd5\x05\xf9 \xa1c\xd7" + b"\xff" * 5000),
+    ],
+    ids=["missing", "cut off", "header only", "flipped bytes", "a journal beside it"],
+)
+def test_a_sound_backup_is_taken_before_a_salvage_that_lacks_its_rows(host, rows, damage, journal):
+    """Flipped bytes make rows that read well and are wrong: they are no news."""
+    fill(host, 1500)
+    host.backup()
+    with closing(sqlite3.connect(host.database)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    data = damage(host.database.read_bytes())
+    host.database.unlink()
+    if data is not None:
+        host.database.write_bytes(data)
+    if journal:
+        host.database.with_name("health.db-journal").write_bytes(journal)
+    run = host.run("recovery", after=DAY)
+    assert run.status == "ok", run.steps
+    assert rows(host.database) == 2000
+    assert content(host.database)
+    assert not host.database.with_name("health.db-journal").exists()
+
+
+def test_a_database_that_was_cut_off_is_salvaged_up_to_there(host, rows):
+    fill(host, 1500)
+    with closing(sqlite3.connect(host.database)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    data = host.database.read_bytes()
+    host.database.write_bytes(data[: len(data) // 2])
+    run = host.run("recovery", after=DAY)
+    assert run.exit_code == 1
+    assert "an unknown number lost (rowids from" in run.findings[0].message
+    assert 500 < rows(host.database) < 2000
