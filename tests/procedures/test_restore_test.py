@@ -135,7 +135,8 @@ def test_an_archive_of_a_backup_is_restored(host):
 
 
 CHILD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 import healthkit.procedures.backup_verification as verification
 from healthkit import run
 from healthkit.config import Backups, Config
