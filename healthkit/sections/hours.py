@@ -96,7 +96,8 @@ def _drawing(host: str, grid: Array, sentence: str) -> str:
     import numpy as np
 
     low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
-    steps = np.minimum(((grid - low) / ((high - low) or 1) * LEVELS).astype(int, casting="unsafe"), LEVELS - 1)
+    shades = (np.where(np.isfinite(grid), grid, low) - low) / ((high - low) or 1)
+    steps = np.minimum((shades * LEVELS).astype(int), LEVELS - 1)
     paths = []
     for level in range(LEVELS):
         squares = "".join(f"M{hour} {day}h.9" for day, hour in np.argwhere((steps == level) & np.isfinite(grid)))
