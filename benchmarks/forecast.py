@@ -69,11 +69,11 @@ def ours(task: Task) -> Made:
 
 
 def theirs(name: str, task: Task, most: int, cache: Path, *, make: bool) -> Made | None:
-    """A peer's forecasts, from the cache when they are there; None when neither cached nor, if *make*, installed."""
+    """A peer's forecasts, the most that the cache holds; None when neither cached nor, if *make*, installed."""
     digest = hashlib.sha256(np.nan_to_num(task.history).tobytes()).hexdigest()[:12]
-    file = cache / f"{task.name} {name} {most} {digest}.npz"
-    if file.exists():
-        kept = np.load(file)
+    files = {int(file.stem.split()[-2]): file for file in cache.glob(f"{task.name} {name} * {digest}.npz")}
+    if files and (not make or max(files) >= most):
+        kept = np.load(files[max(files)])
         return Made(kept["rows"], kept["paths"], float(kept["milliseconds"]))
     peer = peers().get(name)
     if peer is None or not make:
@@ -84,7 +84,9 @@ def theirs(name: str, task: Task, most: int, cache: Path, *, make: bool) -> Made
     paths = np.stack([forecast_window(peer, task.history[i], task.horizon, task.season) for i in rows])
     made = Made(rows, paths, 1e3 * (time.process_time() - began) / len(rows))
     cache.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, rows=rows, paths=paths, milliseconds=made.milliseconds)
+    np.savez_compressed(
+        cache / f"{task.name} {name} {most} {digest}.npz", rows=rows, paths=paths, milliseconds=made.milliseconds
+    )
     return made
 
 

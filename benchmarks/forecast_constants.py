@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import textwrap
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
     from healthkit.forecasts.combinations import Gate
     from healthkit.forecasts.crossings import Reaching
@@ -35,19 +34,23 @@ from healthkit.forecasts.intervals import Network
 
 
 def table(values: np.ndarray) -> str:
-    """*values* as nested lists, four digits each."""
-    return str(np.vectorize(lambda x: float(f"{x:.4g}"))(values).tolist()) if values.size else "[]"
+    """*values* as a NumPy array, four digits each, every row on lines of its own."""
+    if values.ndim == 1:
+        rows = [", ".join(f"{float(f'{value:.4g}')!r}" for value in values)]
+    else:
+        rows = ["[" + ", ".join(f"{float(f'{value:.4g}')!r}" for value in row) + "]," for row in values]
+    lines = [line for row in rows for line in textwrap.wrap(row, 112, break_long_words=False)]
+    return "np.array([\n        " + "\n        ".join(lines) + "\n    ])"
 
 
 def write(path: Path, gate: Gate, widths: Network, reaching: Reaching) -> None:
     """Write the constants to *path*."""
     parts = ("centre", "spread", "hidden", "offset", "out", "direct", "base")
-    text = (
-        HEAD
-        + f"GATE = Gate(\n    prior=np.array({table(gate.prior)}),\n    powers=np.array({table(gate.powers)}),\n)\nWIDTHS = Network(\n    levels={widths.levels},\n"
-    )
-    text += "".join(f"    {name}=np.array({table(getattr(widths, name))}),\n" for name in parts)
+    network = "".join(f"    {name}={table(getattr(widths, name))},\n" for name in parts)
     told = f"median={reaching.median}, early={reaching.early}, late={reaching.late}"
-    text += f")\nREACHING = Reaching(powers=np.array({table(reaching.powers)}), {told})\n"
+    text = (
+        f"{HEAD}# fmt: off\nGATE = Gate(\n    prior={table(gate.prior)},\n    powers={table(gate.powers)},\n)\n"
+        f"WIDTHS = Network(\n    levels={widths.levels},\n{network})\n"
+        f"REACHING = Reaching(\n    powers={table(reaching.powers)},\n    {told},\n)\n"
+    )
     path.write_text(text, encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(path)], check=True)

@@ -123,6 +123,76 @@ def wave(rng: np.random.Generator, n: int, season: int) -> Floats:
     return np.tile(profile, n // season + 1)[:n]
 
 
+def filling(rng: np.random.Generator, n: int, season: int) -> Floats:
+    """A disk in per cent that fills by a line, a curve or jumps, and stays full."""
+    rate = rng.choice([0.02, 0.1, 0.4]) * rng.uniform(0.3, 1.5)
+    curve = (np.arange(n) / n) ** rng.choice([0.6, 1.0, 1.0, 2.0]) * n * rate
+    jumps = np.cumsum((rng.random(n) < 0.02) * rng.exponential(2, n)) * rng.choice([0, 0, 1])
+    noise = rng.choice([0.1, 0.5, 2.0]) * autoregressive(rng, n, rng.choice([0.0, 0.6]))
+    return np.clip(rng.uniform(5, 90) + curve + jumps + noise + wave(rng, n, season) * rng.choice([0, 1]), 0, 100)
+
+
+def emptying(rng: np.random.Generator, n: int, season: int) -> Floats:
+    """Load in per cent that is often nothing: its lower end is cut off at 0."""
+    level = rng.uniform(-1, 3) + wave(rng, n, season) * rng.choice([0, 1]) + rng.normal(0, 2) * np.arange(n) / n
+    return np.clip(4 * (level + autoregressive(rng, n, rng.choice([0.2, 0.8, 0.97]))), 0, 100)
+
+
+def ratio(rng: np.random.Generator, n: int, season: int) -> Floats:
+    """`near_bound` in per cent, its bounds known."""
+    return 100 * near_bound(rng, n, season)
+
+
+def growth_of_growth(rng: np.random.Generator, n: int, season: int) -> Floats:  # noqa: ARG001
+    """Daily growth that is itself autoregressive around a mean."""
+    return 500 + np.cumsum(
+        rng.normal(0.5, 1) + rng.choice([0.3, 1, 3]) * autoregressive(rng, n, rng.choice([0.5, 0.9]))
+    )
+
+
+def logistic(rng: np.random.Generator, n: int, season: int) -> Floats:  # noqa: ARG001
+    """An S-curve somewhere on its way, with noise."""
+    x = (np.arange(n) / n - rng.uniform(0.2, 0.9)) * rng.uniform(4, 15)
+    return 100 / (1 + np.exp(-x)) + rng.choice([0.1, 1.0]) * autoregressive(rng, n, rng.choice([0.0, 0.7]))
+
+
+def walk_under_noise(rng: np.random.Generator, n: int, season: int) -> Floats:
+    """A random walk that is measured with noise, with a season."""
+    walk = np.cumsum(rng.normal(size=n)) * rng.choice([0.1, 0.3, 1])
+    return 50 + walk + shocks(rng, n) + wave(rng, n, season) * rng.choice([0, 2])
+
+
+def rotation(rng: np.random.Generator, n: int, season: int) -> Floats:  # noqa: ARG001
+    """Logs kept for a number of days, written at a rate that wanders."""
+    rate = np.exp(0.3 * autoregressive(rng, n + 100, 0.95) + np.cumsum(rng.normal(0, 0.01, n + 100)))
+    kept = np.convolve(rate, np.ones(rng.integers(7, 60)))[100 : 100 + n]
+    return kept + rng.choice([0.0, 0.3]) * rng.normal(size=n)
+
+
+def relaxation(rng: np.random.Generator, n: int, season: int) -> Floats:  # noqa: ARG001
+    """Shocks that wear off: caches that fill again, queues that drain."""
+    hits = (rng.random(n + 200) < rng.choice([0.01, 0.05])) * rng.exponential(5, n + 200)
+    fading = np.exp(-np.arange(200) / rng.uniform(5, 60))
+    return 30 + np.convolve(hits, fading)[200 : 200 + n] + rng.choice([0.1, 0.5]) * shocks(rng, n)
+
+
+def wandering(rng: np.random.Generator, n: int, season: int) -> Floats:
+    """A season each of whose steps takes its own random walk."""
+    size = max(season, 2)
+    rounds = n // size + 1
+    profile = rng.normal(0, 3, size) + np.cumsum(rng.normal(0, 0.3, (rounds, size)), axis=0)
+    return 40 + profile.ravel()[:n] + 0.5 * shocks(rng, n)
+
+
+def batches(rng: np.random.Generator, n: int, season: int) -> Floats:  # noqa: ARG001
+    """Growth in equal lots at intervals that are nearly regular."""
+    gaps = np.maximum(1, rng.normal(rng.uniform(3, 20), rng.choice([0.0, 1.0, 3.0]), n)).round().astype(int)
+    at = np.cumsum(gaps)
+    y = np.zeros(n)
+    y[at[at < n]] = rng.uniform(1, 5)
+    return 200 + np.cumsum(y) + rng.choice([0.0, 0.1, 1.0]) * rng.normal(size=n)
+
+
 KINDS: dict[str, Kind] = {
     "random walk": random_walk,
     "around level": around_level,
@@ -134,18 +204,30 @@ KINDS: dict[str, Kind] = {
     "sawtooth": sawtooth,
     "steps": steps,
     "load": load,
+    "growth of growth": growth_of_growth,
+    "logistic": logistic,
+    "walk under noise": walk_under_noise,
+    "rotation": rotation,
 }
 
+CAPPED: dict[str, Kind] = {"filling": filling, "emptying": emptying, "ratio": ratio}
+"""In per cent: forecast within 0 and 100."""
+UNSEEN: dict[str, Kind] = {"relaxation": relaxation, "season that wanders": wandering, "batches": batches}
+"""Never trained on: what `--check` looks at to see whether intervals hold on kinds nobody thought of."""
 
-def made_up(shape: tuple[int, int], *, season: int, each: int = 60, seed: int = 0) -> Task:
-    """*each* windows of every kind."""
+
+def made_up(
+    shape: tuple[int, int], season: int, *, name: str = "made", kinds: dict[str, Kind] = KINDS, each: int = 60
+) -> Task:
+    """*each* windows of every kind; the coverage of each kind is held for itself."""
     n, h = shape
     rows, names = [], []
-    for kind, make in KINDS.items():
-        rng = np.random.default_rng([seed, zlib.crc32(kind.encode()), n, h])
+    for kind, make in kinds.items():
+        rng = np.random.default_rng([0, zlib.crc32(kind.encode()), n, h])
         for i in range(each):
-            y = make(rng, n + h, season)
-            rows.append(y)
+            rows.append(make(rng, n + h, season))
             names.append(f"{kind}/{i:03d}")
     table = np.array(rows)
-    return Task(f"made {n}-{h}", season, table[:, :n], table[:, n:], tuple(names), tuple(names))
+    bounds = (0.0, 100.0) if kinds is CAPPED else (None, None)
+    held = tuple(f"{name} {n}-{h}/{one.split('/')[0]}" for one in names)
+    return Task(f"{name} {n}-{h}", season, table[:, :n], table[:, n:], tuple(names), tuple(names), *bounds, held=held)

@@ -32,11 +32,20 @@ class Task:
     upper_bound: float | None = None
     noiseless: Floats | None = None
     """(n_windows, horizon) the future without its noise, where it is known: what a limit crossing is judged by."""
+    held: tuple[str, ...] | None = None
+    """What each window's coverage is held together with in training; None = all windows of the task."""
 
     @property
     def horizon(self) -> int:
         """Steps to forecast."""
         return self.future.shape[1]
+
+    @property
+    def bounds(self) -> Floats:
+        """(2, n_windows) what no value is below and above; infinite where there is no bound."""
+        low = -np.inf if self.lower_bound is None else self.lower_bound
+        high = np.inf if self.upper_bound is None else self.upper_bound
+        return np.repeat([[low], [high]], len(self.history), axis=1)
 
 
 def cut(
@@ -109,4 +118,20 @@ def tasks(data: Path) -> list[Task]:
         cut("m4h 336-48", m4, (336, 48), season=24, most=3, stride=131),
         cut("m4h 288-48", m4, (288, 48), season=24, most=3, stride=131),
         cut("git weekly 260-13", weekly(git), (260, 13), season=1, most=99, stride=30, **repo),
+    ]
+
+
+def further(data: Path) -> list[Task]:
+    """Windows of other shapes, never scored: so that the constants do not only fit the shapes that are.
+
+    A month of history is what a new installation has.
+    """
+    git, nab = read("git_growth_dev", data), read("nab_hourly", data)
+    return [
+        cut("git 30-180", git, (30, 180), season=7, most=99, stride=400, cluster="repository"),
+        cut("git 45-60", git, (45, 60), season=7, most=99, stride=400, cluster="repository"),
+        simulated(data, (30, 180)),
+        cut("git 180-90", git, (180, 90), season=7, most=99, stride=400, cluster="repository"),
+        cut("git 540-120", git, (540, 120), season=7, most=99, stride=400, cluster="repository"),
+        cut("nab 240-24", nab, (240, 24), season=24, most=12, stride=101),
     ]

@@ -117,6 +117,33 @@ def test_crossings_of_noisy_lines_are_near_the_truth():
     assert ((lower <= 100) & (upper >= 100)).mean() >= 0.75
 
 
+def test_a_clean_line_reaches_its_limit_when_the_line_does():
+    rng = np.random.default_rng(10)
+    days_to_go = np.linspace(20, 150, 40)
+    ripple = 0.004 * np.sin(2 * np.pi * np.arange(365) / 7)
+    values = 0.3 + 0.001 * np.arange(365) + ripple + rng.normal(0, 0.002, (40, 365))
+    median, lower, upper = forecast_many(values, 180, upper_bound=1.0).crossing(0.664 + 0.001 * days_to_go)
+    assert np.abs(median - days_to_go).mean() < 2.5
+    assert abs((median - days_to_go).mean()) < 1.5
+    assert (upper - lower).mean() < 20
+
+
+@pytest.mark.parametrize(("n", "horizon"), [(20, 120), (30, 180), (30, 365), (60, 7), (365, 365)])
+def test_a_line_goes_on_whatever_the_lengths(n, horizon):
+    line = 0.1 + 0.001 * np.arange(n + horizon) + np.random.default_rng(14).normal(0, 1e-5, n + horizon)
+    mean = forecast_many(line[None, :n], horizon).mean[0]
+    assert np.abs(mean - line[n:]).max() < 0.05 * 0.001 * horizon
+
+
+def test_a_season_larger_than_the_noise_reaches_a_limit_at_its_peak():
+    day = np.arange(372)
+    sawtooth = 20 + 0.05 * day + (day % 7) + np.random.default_rng(11).normal(0, 0.05, (8, 372))
+    limit = 20 + 0.05 * 371 + 9
+    median = forecast_many(sawtooth, 180).crossing(limit)[0]
+    truth = next(k for k in range(1, 180) if 20 + 0.05 * (371 + k) + (371 + k) % 7 >= limit)
+    assert np.abs(median - truth).max() <= 14
+
+
 def test_the_chance_of_reaching_rises_with_time_and_falls_with_the_limit():
     rng = np.random.default_rng(9)
     batch = forecast_many(np.cumsum(rng.normal(0.2, 1, (5, 200)), axis=1), 60)
@@ -163,6 +190,22 @@ def test_intervals_cover_what_they_say_on_made_up_noise(kind, season):
     for level, least, most in ((80, 0.71, 0.96), (95, 0.90, 1.0)):
         inside = (made[:, 180:] >= batch.lower[level]) & (made[:, 180:] <= batch.upper[level])
         assert least <= inside.mean() <= most
+
+
+def test_intervals_of_random_walks_cover_half_a_year_ahead():
+    walk = np.cumsum(np.random.default_rng(12).normal(size=(300, 545)), axis=1)
+    batch = forecast_many(walk[:, :365], 180)
+    for level, least, most in ((80, 0.72, 0.88), (95, 0.90, 0.99)):
+        inside = (walk[:, 365:] >= batch.lower[level]) & (walk[:, 365:] <= batch.upper[level])
+        assert least <= inside.mean() <= most
+
+
+def test_what_is_full_stays_full():
+    full = np.minimum(60 + 0.2 * np.arange(365) + np.random.default_rng(13).normal(0, 0.3, (20, 365)), 100.0)
+    batch = forecast_many(full, 60, lower_bound=0.0, upper_bound=100.0)
+    assert batch.mean.min() > 99
+    assert batch.upper[80].min() > 99.9
+    assert batch.lower[80].min() > 95
 
 
 def test_smoothing_is_that_of_statsmodels():

@@ -13,7 +13,7 @@ from healthkit.forecasts.crossings import chance, first_at
 from healthkit.forecasts.histories import pick
 from healthkit.forecasts.intervals import at_every_step
 from healthkit.forecasts.members import NAMES
-from healthkit.forecasts.studies import KNOTS, ORIGINS, Study, study
+from healthkit.forecasts.studies import KNOTS, ORIGINS, Study, reach, study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,8 @@ class ForecastBatch:
     """(n,) that of the last value carried forward, from the same origins."""
     covered: Floats
     """(n,) share of the backtest's values inside the intervals of the first level; NaN where no origin was possible."""
+    season: int
+    """Steps per season; 1 = none."""
     method: str = METHOD
     """How the forecasts were made."""
 
@@ -79,8 +81,10 @@ class ForecastBatch:
         """
         limit = np.broadcast_to(np.asarray(limits, dtype=np.float64), (len(self.mean),))
         level = min(self.lower)
-        ends = self.lower[level], self.upper[level]
-        by_then = chance(self.mean, *ends, limit, level=level, reaching=constants.REACHING)
+        # What was trained is the 80 % interval; a batch without it has its wider one narrowed to that.
+        share = 1.0 if level == LEVELS[0] else 1.2816 / 1.9600
+        low, high = (self.mean + share * (end[level] - self.mean) for end in (self.lower, self.upper))
+        by_then = chance((self.mean, low, high), limit, self.last, self.season, constants.REACHING)
         return np.where((self.last >= limit)[:, None], 1.0, by_then)
 
 
@@ -133,14 +137,9 @@ def forecast_many(
     for i in range(0, max(n, 1), size):
         rows = table[i : i + size] if n else np.full((1, table.shape[1]), np.nan)
         ends = (low[i : i + size], high[i : i + size]) if n else (np.full(1, -np.inf), np.full(1, np.inf))
-        found = study(rows, horizon, season, longest, constants.GATE)
-        parts.append(chunk(found, horizon, levels=tuple(levels), low=ends[0], high=ends[1]))
+        found = study(rows, np.stack(ends), horizon, season, constants.GATE)
+        parts.append(chunk(found, horizon, season, levels=tuple(levels), low=ends[0], high=ends[1]))
     return joined(parts, n, tuple(levels))
-
-
-def reach(horizon: int, season: int) -> int:
-    """Steps of history that are looked at: what lies further back tells little of the next *horizon* steps."""
-    return max(400, 2 * horizon + 40, 28 * season)
 
 
 def checked(values: ArrayLike) -> Floats:
@@ -178,10 +177,13 @@ def joined(parts: list[ForecastBatch], n: int, levels: tuple[int, ...]) -> Forec
         error=np.concatenate([part.error for part in parts])[:n],
         naive_error=np.concatenate([part.naive_error for part in parts])[:n],
         covered=np.concatenate([part.covered for part in parts])[:n],
+        season=parts[0].season,
     )
 
 
-def chunk(found: Study, horizon: int, *, levels: tuple[int, ...], low: Floats, high: Floats) -> ForecastBatch:
+def chunk(
+    found: Study, horizon: int, season: int, *, levels: tuple[int, ...], low: Floats, high: Floats
+) -> ForecastBatch:
     """The forecast of one studied chunk, within its bounds *low* and *high* (n,)."""
     past, logs = found.past, constants.WIDTHS.log_half_widths(found.facts)
 
@@ -194,7 +196,8 @@ def chunk(found: Study, horizon: int, *, levels: tuple[int, ...], low: Floats, h
     for level in levels:
         half = at_every_step(logs[..., constants.WIDTHS.levels.index(level)], found.grid, horizon)
         lower[level], upper[level] = restored(found.mean - half[0]), restored(found.mean + half[1])
-    return ForecastBatch(mean=restored(found.mean), lower=lower, upper=upper, **record(found, logs[..., 0], horizon))
+    mean, told = restored(found.mean), record(found, logs[..., 0], horizon)
+    return ForecastBatch(mean=mean, lower=lower, upper=upper, season=season, **told)
 
 
 class Record(TypedDict):

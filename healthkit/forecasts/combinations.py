@@ -14,6 +14,9 @@ import numpy as np
 
 from healthkit.forecasts.histories import Floats, Ints, moves
 
+TRAINED = (1 / 6, 20.0)
+"""Shortest and longest history against the horizon that the gate was trained on; what is beyond counts as these."""
+
 
 def evidence(tested: Floats, actual: Floats) -> Floats:
     """(n, members, 4) minus log of each member's mean absolute error: all, newest origins, far steps, near steps.
@@ -56,7 +59,7 @@ def context(ages: Floats, spans: Ints, horizon: int, season: int) -> Floats:
     columns = (
         (np.log(still + 0.02) + 2) / 1.5,
         np.log((seven + 1e-4) / (one + 1e-4)),
-        np.log(spans / horizon) - 0.5,
+        np.log(np.clip(spans / horizon, *TRAINED)) - 0.5,
         np.full(len(ages), float(season > 7)),
         (np.log((quiet + 1) / horizon) + 3) / 2,
     )

@@ -48,6 +48,7 @@ NAMES = (
     "middle move twenty-fourth",
     "middle move fortieth",
     "middle move of the newer half",
+    "curve",
 )
 
 
@@ -99,10 +100,13 @@ class Sums:
         """Mean of the newest *w* values."""
         return at(self.plain, w - 1) / w
 
-    def line(self, w: Ints) -> tuple[Floats, Floats]:
-        """Least-squares value at age 0 and slope per step over the newest *w* values."""
+    def line(self, w: Ints, skipped: Ints | None = None) -> tuple[Floats, Floats]:
+        """Least-squares value at age 0 and slope per step over the newest *w* values, the *skipped* newest left out."""
         s0, s1 = at(self.plain, w - 1), at(self.moment, w - 1)
         middle = (w - 1) / 2
+        if skipped is not None:
+            s0, s1 = s0 - at(self.plain, skipped - 1), s1 - at(self.moment, skipped - 1)
+            middle, w = (w - 1 + skipped) / 2, w - skipped
         slope = -(s1 - middle * s0) / np.maximum(w * (w * w - 1.0) / 12, 1e-300)
         return s0 / w + slope * middle, np.where(w > 1, slope, 0.0)
 
@@ -135,6 +139,20 @@ def middle_move(ages: Floats, spans: Ints, lag: Ints, most: int = 120) -> Floats
     older = np.minimum(newer + lag[:, None], ages.shape[1] - 1)
     moves = np.sort(np.where(inside, pick(ages, newer) - pick(ages, older), np.inf), axis=1)
     return np.where(spans > lag, at(moves, (count - 1) // 2), 0.0) / np.maximum(lag, 1)
+
+
+def curve(sums: Sums, spans: Ints) -> tuple[Floats, Floats]:
+    """Slope at the end and tau of an exponential curve: the slope goes on growing or fading as it did half to half.
+
+    A negative tau is growth that accelerates; where the halves go different ways, the newer one goes on.
+    """
+    half = width(spans, 0.5)
+    newer, older = sums.line(half)[1], sums.line(spans, np.minimum(half, spans - 1))[1]
+    both = newer * older > 0
+    ratio = np.where(both, newer, 1.0) / np.where(both, older, 1.0)
+    bend = np.clip(np.log(ratio), np.log(0.1), np.log(2.0)) / np.maximum(0.5 * spans, 1)
+    tau = -1 / np.where(np.abs(bend) > 1 / FOREVER, bend, -1 / FOREVER)
+    return newer * np.exp(0.25 * bend * spans), tau
 
 
 def without_jumps(ages: Floats, spans: Ints) -> Floats:
@@ -203,6 +221,7 @@ def parameters(plain: Floats, spans: Ints) -> tuple[Floats, Floats, Floats]:
         (zero, zero, forever),
         (zero, zero, forever),
         *((last, move, forever) for move in moves),
+        (newest_line[0], *curve(sums, spans)),
     ]
     level, slope, tau = (np.stack(column, axis=1) for column in zip(*table, strict=True))
     return level, slope, tau

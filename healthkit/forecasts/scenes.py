@@ -33,11 +33,17 @@ FEATURES = (
     "quiet since, against the step",
     "recent steps",
     "size of the value",
+    "unevenness of moves over a twelfth of the span",
+    "unevenness of moves over a quarter of the span",
+    "naive error far",
+    "share of the three largest steps",
     "large error that way",
     "mean error that way",
     "largest step that way",
     "change that way",
     "change the other way",
+    "room that way",
+    "room the other way",
 )
 TINY = 1e-4
 
@@ -84,6 +90,10 @@ class Scene:
     """(n,) length of each history."""
     level: Floats
     """(n,) distance of the last value from zero."""
+    naive: Floats
+    """(n, origins, n_knots) actual minus the value at the origin, NaN = not known."""
+    bounds: Floats
+    """(2, n) what no value can be below and above, infinite = no bound."""
 
 
 def features(scene: Scene) -> Floats:
@@ -131,6 +141,9 @@ def of_history(scene: Scene, diffs: Floats, typical: Floats) -> list[Floats]:
     newest = np.maximum(spans // 8, 1)
     recent = pick(np.cumsum(np.abs(diffs), axis=1), np.minimum(newest, count)[:, None] - 1)[:, 0] / newest
     lags = (newest, np.maximum(spans // 3, 1), np.minimum(7, count))
+    known = np.isfinite(scene.naive)
+    root = np.sqrt(scene.knots / scene.knots[-1])
+    largest = np.partition(np.abs(diffs), -3, axis=1)[:, -3:]
     return [
         log(scene.spread),
         log(typical[:, None] * np.sqrt(steps)),
@@ -139,6 +152,14 @@ def of_history(scene: Scene, diffs: Floats, typical: Floats) -> list[Floats]:
         np.log((quiet[:, None] + 1) / steps),
         log(recent)[:, None],
         np.log1p(scene.level)[:, None],
+        log(unevenness(scene.ages, spans, np.maximum(spans // 12, 1)))[:, None],
+        log(unevenness(scene.ages, spans, np.maximum(spans // 4, 1)))[:, None],
+        log(
+            mean_where(
+                np.where(known, np.abs(scene.naive), 0.0) / root, known * root, typical * np.sqrt(scene.knots[-1])
+            )
+        )[:, None],
+        log(largest.sum(axis=1) / np.maximum(np.abs(diffs).sum(axis=1), 1e-300))[:, None],
     ]
 
 
@@ -154,4 +175,25 @@ def of_side(scene: Scene, diffs: Floats, typical: Floats, sign: int) -> list[Flo
         log(np.maximum(sign * diffs, 0).max(axis=1))[:, None],
         log(np.maximum(sign * scene.mean, 0)),
         log(np.maximum(-sign * scene.mean, 0)),
+        *(room(scene, way) for way in (sign, -sign)),
     ]
+
+
+def room(scene: Scene, way: int) -> Floats:
+    """(n, n_steps) log distance from the mean to the bound below (-1) or above (1), far away where there is none."""
+    bound = scene.bounds[(way + 1) // 2][:, None]
+    return np.asarray(np.log(np.clip(way * (bound - scene.mean), 1e-3, 1e2)))
+
+
+def unevenness(ages: Floats, spans: Ints, lag: Ints, most: int = 60) -> Floats:
+    """(n,) median distance of the moves over *lag* steps from their median, *most* of them looked at."""
+    count = np.maximum(np.minimum(spans - lag, most), 1)
+    rank = np.arange(most)
+    inside = rank < count[:, None]
+    newer = np.where(inside, rank * np.maximum(spans - lag, 1)[:, None] // count[:, None], 0)
+    older = np.minimum(newer + lag[:, None], ages.shape[1] - 1)
+    moved = pick(ages, np.minimum(newer, ages.shape[1] - 1)) - pick(ages, older)
+    at = (count[:, None] - 1) // 2
+    middle = pick(np.sort(np.where(inside, moved, np.inf), axis=1), at)
+    away = np.sort(np.where(inside, np.abs(moved - middle), np.inf), axis=1)
+    return np.where(spans > lag, pick(away, at)[:, 0], 0.0)

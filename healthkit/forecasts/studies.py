@@ -52,9 +52,14 @@ def grid(horizon: int) -> Ints:
     return np.unique(np.round(1 + (horizon - 1) * even**1.5).astype(np.int64))
 
 
-def study(values: Floats, horizon: int, season: int, longest: int, gate: combinations.Gate) -> Study:
-    """Study the rows of *values* (n, n_obs), each on its own, looking back at most *longest* steps."""
-    past = histories.prepare(values, longest)
+def reach(horizon: int, season: int) -> int:
+    """Steps of history that are looked at: what lies further back tells little of the next *horizon* steps."""
+    return max(400, 2 * horizon + 40, 28 * season)
+
+
+def study(values: Floats, bounds: Floats, horizon: int, season: int, gate: combinations.Gate) -> Study:
+    """Study the rows of *values* (n, n_obs), each on its own, within *bounds* (2, n), looking back `reach` steps."""
+    past = histories.prepare(values, reach(horizon, season))
     n = len(values)
     offsets = histories.origins(past.spans, horizon, ORIGINS)
     knots, steps, coarse = histories.knots(horizon, KNOTS), np.arange(1, horizon + 1), grid(horizon)
@@ -66,7 +71,8 @@ def study(values: Floats, horizon: int, season: int, longest: int, gate: combina
     evidence = combinations.evidence(tested, actual)
     context = combinations.context(past.ages, past.spans, horizon, season)
     weight = combinations.weights(evidence, context, gate)
-    mean = np.einsum("nm,nmh->nh", weight, each)
+    within = (bounds - past.centre) / past.scale
+    mean = np.clip(np.einsum("nm,nmh->nh", weight, each), within[0][:, None], within[1][:, None])
     residuals = actual - np.einsum("nm,nomk->nok", weight, tested)
     at = coarse - 1
     soft = np.sqrt(weight) / np.sqrt(weight).sum(axis=1, keepdims=True)
@@ -79,5 +85,7 @@ def study(values: Floats, horizon: int, season: int, longest: int, gate: combina
         ages=past.ages,
         spans=past.spans,
         level=np.abs(past.centre) / past.scale,
+        naive=actual - histories.pick(past.ages, offsets)[:, :, None],
+        bounds=within,
     )
     return Study(past, offsets, knots, coarse, evidence, context, each, actual, mean, residuals, features(scene))

@@ -1,0 +1,113 @@
+"""What the intervals are trained on: windows of all tasks under a trained gate, flattened to rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from healthkit.forecasts.studies import study
+
+if TYPE_CHECKING:
+    from forecast_tasks import Floats, Task
+
+    from healthkit.forecasts.combinations import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One task with its combined path, scaled."""
+
+    task: Task
+    weight: float
+    """How much it counts in training; 0 = it is only looked at."""
+    mean: Floats
+    """(n, h)"""
+    truth: Floats
+    """(n, h)"""
+    grid: Floats
+    """(n_grid,)"""
+    facts: Floats
+    """(2, n, n_grid, features) float32"""
+    centre: Floats
+    scale: Floats
+    bounds: Floats
+    """(2, n) scaled"""
+
+
+def describe(task: Task, weight: float, gate: Gate, chunk: int = 100) -> Described:
+    """`Described` of *task* under a trained gate."""
+    parts, bounds = [], task.bounds
+    for i in range(0, len(task.history), chunk):
+        rows, within = task.history[i : i + chunk], bounds[:, i : i + chunk]
+        found = study(rows, within, task.horizon, task.season, gate)
+        parts.append((found.mean, found.facts.astype(np.float32), found.past.centre, found.past.scale))
+    mean, centre, scale = (np.concatenate([part[i] for part in parts]) for i in (0, 2, 3))
+    facts = np.concatenate([part[1] for part in parts], axis=1)
+    truth = (task.future - centre[:, None]) / scale[:, None]
+    return Described(task, weight, mean, truth, found.grid, facts, centre, scale, (bounds - centre) / scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Training rows: one per window and step, both sides of the mean."""
+
+    signed: Floats
+    """(2, rows) error to that side, scaled; negative = on the other side, or at the bound, where no interval misses"""
+    facts: Floats
+    """(2, rows, features)"""
+    room: Floats
+    """(2, rows) distance from the mean to the bound of that side"""
+    error: Floats
+    """(rows,) absolute error of the mean"""
+    weight: Floats
+    """(rows,) sums to one"""
+    group: Floats
+    """(rows,) what coverage is held of"""
+    window: Floats
+    """(rows,) number of the window"""
+    group_weight: Floats
+    """(groups,) sums to one"""
+    independent: Floats
+    """(groups,) clusters in the group"""
+
+
+def sheet(described: list[Described], keep: list[Floats], steps: int = 8) -> Sheet:
+    """Rows of the windows in *keep* (boolean per task), at most *steps* of each grid."""
+    parts, names, weights, independent, windows = [], [], [], [], 0
+    total = sum(one.weight for one in described)
+    for one, chosen in zip(described, keep, strict=True):
+        if not one.weight:
+            continue
+        cluster = np.array(one.task.cluster)[chosen]
+        held = np.array(one.task.held or [one.task.name] * len(chosen))[chosen]
+        kinds, number = np.unique(held, return_inverse=True)
+        parts.append(rows_of(one, chosen, steps, len(names) + number, windows))
+        names += kinds.tolist()
+        weights += [one.weight / total / len(kinds)] * len(kinds)
+        independent += [len(set(cluster[held == kind])) for kind in kinds]
+        windows += int(chosen.sum())
+        parts[-1]["weight"] = np.full(parts[-1]["error"].size, one.weight / total / parts[-1]["error"].size)
+    columns = {key: np.concatenate([part[key] for part in parts], axis=-1) for key in parts[0] if key != "facts"}
+    facts = np.concatenate([part["facts"] for part in parts], axis=1)
+    return Sheet(facts=facts, group_weight=np.array(weights), independent=np.array(independent), **columns)
+
+
+def rows_of(one: Described, chosen: Floats, steps: int, group: Floats, first: int) -> dict[str, Floats]:
+    """The columns of one task's rows: *group* (windows,), windows numbered from *first*."""
+    at = np.unique(np.linspace(0, len(one.grid) - 1, steps).round().astype(int))
+    ahead = one.grid[at] - 1
+    truth, mean = one.truth[chosen][:, ahead], one.mean[chosen][:, ahead]
+    known = np.isfinite(truth)
+    low, high = one.bounds[:, chosen][:, :, None]
+    at_bound = np.stack([truth <= low + 1e-9, truth >= high - 1e-9])[:, known]
+    rest = (truth - mean)[known]
+    wide = {"group": group, "window": first + np.arange(len(truth))}
+    return {
+        "signed": np.where(at_bound, -1.0, np.stack([-rest, rest])),
+        "facts": np.stack([one.facts[side][chosen][:, at][known] for side in (0, 1)]),
+        "room": np.stack([mean - low, high - mean])[:, known],
+        "error": np.abs(rest),
+        **{key: np.broadcast_to(value[:, None], truth.shape)[known] for key, value in wide.items()},
+    }
