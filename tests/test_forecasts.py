@@ -120,7 +120,7 @@ def test_crossings_of_noisy_lines_are_near_the_truth():
 def test_a_clean_line_reaches_its_limit_when_the_line_does():
     rng = np.random.default_rng(10)
     days_to_go = np.linspace(20, 150, 40)
-    ripple = 0.004 * np.sin(2 * np.pi * np.arange(365) / 7)
+    ripple = 0.002 * np.sin(2 * np.pi * np.arange(365) / 7)
     values = 0.3 + 0.001 * np.arange(365) + ripple + rng.normal(0, 0.002, (40, 365))
     median, lower, upper = forecast_many(values, 180, upper_bound=1.0).crossing(0.664 + 0.001 * days_to_go)
     assert np.abs(median - days_to_go).mean() < 2.5
