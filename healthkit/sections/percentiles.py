@@ -23,7 +23,7 @@ def percentiles(review: Review, *, most: int = 60) -> Section:
     rows, plain, data = [], [], []
     for metric in METRICS:
         unit = rate_unit(metric)
-        now = {percent: courses.period_percentile(review.rollup, metric, percent) for percent in PERCENTS}
+        now = {percent: courses.percentiles(review, metric, percent) for percent in PERCENTS}
         before = courses.period_percentile(review.before, metric, 95)
         for key in sorted(now[95], key=lambda key: -now[95][key]):
             host, device = key
