@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from healthkit.config import Config
     from healthkit.events import Event
     from healthkit.findings import Findings
+    from healthkit.incidents import Incident
     from healthkit.ledger import Ledger
     from healthkit.logbook import Logbook
     from healthkit.scores import HealthScore
@@ -199,6 +200,14 @@ class Review:
         if self.happened is None:
             return None
         return tuple(event for event in self.happened if event.at >= self.period.start)
+
+    @cached_property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Incidents that were opened in the period, or before it and not resolved by then: newest first."""
+        from healthkit.incidents import every
+
+        found = [i for i in every(self.home) if i.opened < self.until and (not self.hosts or i.host in self.hosts)]
+        return tuple(i for i in found if (i.resolved or i.closed or self.until) >= self.period.start)
 
     @cached_property
     def ledger(self) -> Ledger | None:

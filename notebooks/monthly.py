@@ -111,6 +111,13 @@ sections.resources(month)
 sections.hours(month)
 
 # %% [markdown]
+# ## What was done
+# Procedures and incidents on record.
+
+# %%
+sections.maintenance(month)
+
+# %% [markdown]
 # ## Findings, with evidence
 # What was seen, and what to do about it.
 

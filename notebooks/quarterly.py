@@ -111,6 +111,13 @@ sections.availability(quarter)
 sections.resources(quarter)
 
 # %% [markdown]
+# ## What was done
+# Procedures and incidents on record.
+
+# %%
+sections.maintenance(quarter)
+
+# %% [markdown]
 # ## Findings, with evidence
 # What was seen, and what to do about it.
 

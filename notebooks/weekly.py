@@ -97,6 +97,13 @@ sections.backups(week)
 sections.recommendations(week)
 
 # %% [markdown]
+# ## What was done
+# Procedures and incidents on record.
+
+# %%
+sections.maintenance(week)
+
+# %% [markdown]
 # ## Findings, with evidence
 # What was seen, and what to do about it.
 

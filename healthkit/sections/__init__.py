@@ -19,6 +19,7 @@ from healthkit.sections.coverage import coverage
 from healthkit.sections.drills import drills
 from healthkit.sections.evidence import evidence
 from healthkit.sections.hours import hours
+from healthkit.sections.maintenance import maintenance
 from healthkit.sections.optimization import optimization
 from healthkit.sections.percentiles import percentiles
 from healthkit.sections.performance import performance
@@ -49,6 +50,7 @@ __all__ = [
     "drills",
     "evidence",
     "hours",
+    "maintenance",
     "optimization",
     "percentiles",
     "performance",
