@@ -305,3 +305,30 @@ def test_old_reports_go_and_the_newest_of_a_series_stays(home):
     kept = sorted(path.name for path in (home / "reports" / "weekly").glob("mine-*.html"))
     assert kept == ["mine-2026-W20-db-3.html", "mine-2026-W46.html", "mine-2026-W47.html"]
     assert "2026-W30" not in (home / "reports" / "index.html").read_text()
+
+
+def test_a_secret_is_nowhere(home, tmp_path, caplog, capfd):
+    """In notebook, page, numbers, text, records, logs, and in no process's command line while the cells run."""
+    word = "hunter2-of-the-test"
+    (tmp_path / "token").write_text(f"{word}\n")
+    (tmp_path / "token").chmod(0o600)
+    cells = ("print(api_token)", "import glob\nlen([p for p in glob.glob('/proc/[0-9]*/cmdline') if api_token.encode() in open(p, 'rb').read()])",
+             "from IPython.display import HTML\nHTML(f'<b>{api_token}</b>')", "raise ValueError(api_token)")  # fmt: skip
+    write(notebook(*cells, parameters='api_token = ""'), home / "notebooks" / "secret.ipynb")
+    with pytest.raises(ReportError) as caught:
+        reports.make(home, "secret", parameters={"api_token": f"file:{tmp_path / 'token'}"}, now=NOW)
+    assert word not in str(caught.value) + caplog.text + "".join(capfd.readouterr())
+    made = [path for path in home.rglob("*") if path.is_file()]
+    assert {path.suffix for path in made} >= {".html", ".ipynb", ".json", ".txt"}
+    assert [path.name for path in made if word.encode() in path.read_bytes()] == []
+    counted = json.loads(next(home.rglob("secret*.failed.ipynb")).read_text())["cells"]
+    texts = ["".join(o["data"]["text/plain"]) for c in counted for o in c.get("outputs", ()) if "data" in o]
+    assert texts[0] == "0"
+
+
+def test_a_secret_is_never_given_literally(home):
+    write(notebook("1", parameters='api_token = ""'), home / "notebooks" / "secret.ipynb")
+    with pytest.raises(ParameterError) as caught:
+        reports.make(home, "secret", parameters={"api_token": "hunter2"})
+    assert caught.value.exit_code == 64
+    assert "hunter2" not in str(caught.value)

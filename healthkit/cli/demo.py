@@ -11,10 +11,18 @@ from pathlib import Path
 import click
 
 from healthkit.config import load_config
-from healthkit.periods import Period
+from healthkit.periods import Cadence, Period
 
 LIVE = 3.0
 """Seconds that this host is measured."""
+
+
+REPORTS: dict[Cadence, int] = {"weekly": 3, "monthly": 1, "quarterly": 1}
+"""How many of each the simulated fleet gets."""
+FINE = 45
+"""Days up to which a sample is made every five minutes; every hour for a longer history."""
+LOOKS = ("security_review", "configuration_review", "optimization_review", "capacity_plan")
+"""Procedures that only read and are quick: what they see of this host is in its reports."""
 
 
 @click.command("demo")
@@ -22,37 +30,42 @@ LIVE = 3.0
 @click.option(
     "--hosts", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Size of the simulated fleet."
 )
-@click.option("--days", type=click.IntRange(1, 1000), default=21, show_default=True)
+@click.option("--days", type=click.IntRange(1, 1000), default=182, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 def command(*, output: Path, hosts: int, days: int, seed: int) -> None:
-    """A simulated fleet, marked as simulated, plus this host live: a home to look around in, with its report."""
-    from healthkit import demo, reports
+    """A simulated fleet, marked as simulated, plus this host live: a home to look around in, with all three reports."""
+    from healthkit import demo, procedures, reports
 
     started = datetime.now(UTC)
     click.echo(f"simulating {hosts} hosts over {days} days in {output}", err=True)
-    truth = demo.write_demo(output, hosts=hosts, days=days, seed=seed)
-    for period in _periods(truth.start, started):
-        made = reports.make(output, "weekly", period=period.label, hosts=truth.hosts, now=_monday(period, started))
-        click.echo(made, err=True)
-    click.echo(f"measuring this host for {LIVE:g} seconds", err=True)
+    truth = demo.write_demo(output, hosts=hosts, days=days, seed=seed, every="5min" if days <= FINE else "1h")
+    for period in _periods(truth.start, truth.end):
+        now = min(period.end + timedelta(hours=2), truth.end)  # when the schedule would have made it
+        click.echo(reports.make(output, period.cadence, period=period.label, hosts=[demo.GROUP], now=now), err=True)
+    click.echo(f"measuring this host for {LIVE:g} seconds, and looking at it: {', '.join(LOOKS)}", err=True)
     _measure(output)
+    for look in LOOKS:
+        procedures.run(look, output)
     here = load_config(output).host
-    click.echo(reports.make(output, "weekly", period=Period.of("weekly", started).label, hosts=[here]), err=True)
+    for cadence in REPORTS:
+        period = Period.of(cadence, started)
+        click.echo(reports.make(output, cadence, period=period.label, hosts=[here]), err=True)
     click.echo((output / "reports" / "index.html").absolute())
 
 
-def _periods(start: datetime, now: datetime) -> list[Period]:
-    """The ended weeks of which at least half was simulated, oldest first, at most three; the running one if there are none."""
-    period = Period.of("weekly", now)
-    ended: list[Period] = []
-    while (period := period.previous()).start + timedelta(days=3.5) >= start and len(ended) < 3:
-        ended.insert(0, period)
-    return ended or [Period.of("weekly", now)]
+def _periods(start: datetime, end: datetime) -> list[Period]:
+    """The last three weeks, the last month and the last quarter, oldest first, of which at least half was simulated.
 
-
-def _monday(period: Period, now: datetime) -> datetime:
-    """When the schedule would have made its report."""
-    return min(period.end + timedelta(hours=2), now)
+    Ended ones; where there is none, the running one, and the running quarter always: that is where things happen.
+    """
+    found = [Period.of("quarterly", end - timedelta(seconds=1))]
+    for cadence, most in REPORTS.items():
+        period = Period.of(cadence, end)
+        ended: list[Period] = []
+        while len(ended) < most and (period := period.previous()).start + (period.end - period.start) / 2 >= start:
+            ended.insert(0, period)
+        found += ended or [Period.of(cadence, end - timedelta(seconds=1))]
+    return sorted(dict.fromkeys(found), key=lambda period: period.end)
 
 
 def _measure(home: Path) -> None:

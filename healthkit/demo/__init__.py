@@ -10,12 +10,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from healthkit.demo.truth import ROLES, DemoTruth, demo_truth, host_names
+from healthkit.demo.truth import GROUP, ROLES, DemoTruth, demo_truth, host_names
 
 if TYPE_CHECKING:
     from healthkit.demo.homes import demo_data, write_demo
 
-__all__ = ["ROLES", "DemoTruth", "demo_data", "demo_truth", "host_names", "write_demo"]
+__all__ = ["GROUP", "ROLES", "DemoTruth", "demo_data", "demo_truth", "host_names", "write_demo"]
 
 
 def __getattr__(name: str) -> Any:

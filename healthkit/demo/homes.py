@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.config import config_path, load_config
 from healthkit.demo.simulation import simulate_host
-from healthkit.demo.truth import DemoTruth, demo_truth
+from healthkit.demo.truth import GROUP, DemoTruth, demo_truth
 from healthkit.errors import ParameterError
 from healthkit.files import write_atomically
 
@@ -20,6 +20,7 @@ _CONFIG = """\
 # A demonstration, made by `healthkit demo`, which may write it again. Simulated hosts are marked in their samples.
 demonstration: true
 collect: {{every: {seconds:g}s}}
+groups: {{{group}: [{hosts}]}}
 """
 
 
@@ -74,7 +75,9 @@ def write_demo(
     _refuse_real(directory)
     path = config_path(directory)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, _CONFIG.format(seconds=truth.every.total_seconds()))
+    write_atomically(
+        path, _CONFIG.format(seconds=truth.every.total_seconds(), group=GROUP, hosts=", ".join(truth.hosts))
+    )
     remove_simulated(directory)
     for host in truth.hosts:
         write_samples(directory, simulate_host(truth, host, seed), simulated=True)

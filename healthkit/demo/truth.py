@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from healthkit.errors import ParameterError
 from healthkit.periods import Period
 
+GROUP = "shop"
+"""What the simulated hosts are called together."""
 ROLES = ("web", "db", "cache", "web", "db")
 """Hosts take these roles in turn: web-1, db-1, cache-1, web-2, db-2, web-3, ..."""
 

@@ -39,13 +39,12 @@ def sentence(review: Review) -> str:
     critical, warnings = review.findings.of(Severity.CRITICAL), review.findings.of(Severity.WARNING)
     words = []
     if critical:
-        words.append(f"{_share(review, critical)} action now: {_first(critical)}.")
+        words.append(f"{_affected(review, critical)} action now: {_first(critical)}.")
     elif warnings:
-        words.append(f"{_share(review, warnings)} attention: {_first(warnings)}.")
+        words.append(f"{_affected(review, warnings)} attention: {_first(warnings)}.")
     if review.coverage < ENOUGH:
         words.append(
-            f"Only {quantity(review.coverage, 'ratio')} of {_name(review)} was measured: "
-            f"too little to call anything healthy."
+            f"Only {share(review.coverage)} of {_name(review)} was measured: too little to call anything healthy."
         )
     elif not words:
         words.append(_calm(review))
@@ -101,7 +100,7 @@ def _next(review: Review) -> list[str]:
     return [f"Next to fill: {row.subject}, {limit} on {day(row.days or 0)} ({early} to {late})."]
 
 
-def _share(review: Review, findings: Findings) -> str:
+def _affected(review: Review, findings: Findings) -> str:
     hosts = {finding.host for finding in findings}
     if len(review.hosts) == 1:
         return f"{review.hosts[0]} needs"
@@ -118,3 +117,8 @@ def _first(findings: Findings) -> str:
 def _name(review: Review) -> str:
     unit = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}[review.cadence]
     return f"the {unit} so far" if review.so_far else f"the {unit}"
+
+
+def share(ratio: float) -> str:
+    """Of the time: a minute of a quarter is not told in exponents."""
+    return quantity(ratio, "ratio") if ratio >= 0.001 or ratio == 0 else "less than 0.1\u00a0%"

@@ -8,9 +8,9 @@ from healthkit import display
 from healthkit.charts import sparkline
 from healthkit.findings import Findings, Severity
 from healthkit.periods import Period
-from healthkit.quantities import digits, quantity
+from healthkit.quantities import digits
 from healthkit.sections.section import Section
-from healthkit.sections.sentences import sentence, state
+from healthkit.sections.sentences import sentence, share, state
 
 if TYPE_CHECKING:
     from healthkit.reviews import Review
@@ -36,7 +36,7 @@ def verdict(review: Review) -> Section:
             f"{digits(data['score'])}{_change(data['change'])}" if data["score"] is not None else "unknown",
             "score of 100, lower bound",
         ),
-        (quantity(review.coverage, "ratio"), "of the time measured"),
+        (share(review.coverage), "of the time measured"),
         (str(len(review.hosts)), "host" if len(review.hosts) == 1 else "hosts"),
         *((str(n), severity.value) for severity, n in _counts(review.findings).items()),
     ]
