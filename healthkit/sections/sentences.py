@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def _calm(review: Review) -> str:
         return f"Nothing needs a hand on {who}, but the score is low: see what it is made of."
     return (
         f"No trouble was found on {who}, but {len(unknown)} of {asked} questions could not be answered: "
-        f"{unknown[0].subject}: {unknown[0].message.rstrip('.')}."
+        f"{unknown[0].subject}: {_open(unknown[0].message)}."
     )
 
 
@@ -111,7 +112,7 @@ def _first(findings: Findings) -> str:
     first, more = findings[0], len(findings) - 1
     where = f"{first.host} " if first.host else ""
     tail = f", and {more} more" if more else ""
-    return f"{where}{first.subject}: {first.message.rstrip('.')}{tail}"
+    return f"{where}{first.subject}: {_open(first.message)}{tail}"
 
 
 def _name(review: Review) -> str:
@@ -122,3 +123,8 @@ def _name(review: Review) -> str:
 def share(ratio: float) -> str:
     """Of the time: a minute of a quarter is not told in exponents."""
     return quantity(ratio, "ratio") if ratio >= 0.001 or ratio == 0 else "less than 0.1\u00a0%"
+
+
+def _open(message: str) -> str:
+    """Without the full stop at its end, and without a list's trailing dots."""
+    return re.sub(r"[,\s]*(\.+|\u2026)\Z", "", message)
