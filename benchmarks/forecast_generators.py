@@ -30,7 +30,8 @@ def autoregressive(rng: np.random.Generator, n: int, phi: float) -> Floats:
 
 def random_walk(rng: np.random.Generator, n: int, season: int) -> Floats:  # noqa: ARG001 - one signature for all kinds
     """A random walk, with or without drift."""
-    return 50 + np.cumsum(shocks(rng, n) + rng.choice([0.0, 0.1, 0.3]) * rng.normal())
+    start = rng.choice([0, 50, 1000])
+    return start + np.cumsum(shocks(rng, n) + rng.choice([0.0, 0.1, 0.3]) * rng.normal())
 
 
 def around_level(rng: np.random.Generator, n: int, season: int) -> Floats:

@@ -85,13 +85,15 @@ def sheet(described: list[Described], keep: list[Floats], steps: int = 8) -> She
         kinds, number = np.unique(held, return_inverse=True)
         parts.append(rows_of(one, chosen, steps, len(names) + number, windows))
         names += kinds.tolist()
-        weights += [one.weight / total / len(kinds)] * len(kinds)
+        weights += [min(one.weight, 1.0) / len(kinds)] * len(kinds)  # what counts twice is not held twice
         independent += [len(set(cluster[held == kind])) for kind in kinds]
         windows += int(chosen.sum())
         parts[-1]["weight"] = np.full(parts[-1]["error"].size, one.weight / total / parts[-1]["error"].size)
     columns = {key: np.concatenate([part[key] for part in parts], axis=-1) for key in parts[0] if key != "facts"}
     facts = np.concatenate([part["facts"] for part in parts], axis=1)
-    return Sheet(facts=facts, group_weight=np.array(weights), independent=np.array(independent), **columns)
+    return Sheet(
+        facts=facts, group_weight=np.array(weights) / sum(weights), independent=np.array(independent), **columns
+    )
 
 
 def rows_of(one: Described, chosen: Floats, steps: int, group: Floats, first: int) -> dict[str, Floats]:
