@@ -51,6 +51,21 @@ def coverage(review: Review, *, most: int = 50) -> Section:
     )
 
 
+def _not_asked(review: Review) -> str:
+    """Of hosts elsewhere only samples are known: what that leaves out is no part of their score."""
+    from healthkit import checks
+
+    elsewhere = [host for host in review.hosts if host != review.here]
+    if not elsewhere:
+        return ""
+    who = elsewhere[0] if len(elsewhere) == 1 else f"{len(elsewhere)} of {len(review.hosts)} hosts"
+    local = ", ".join(name.replace("_", " ") for name in checks.names() if checks.load(name).local)
+    return (
+        f"{who} {'was' if len(elsewhere) == 1 else 'were'} judged by samples alone. What is asked on the machine itself "
+        f"is in its own reports and no part of the score here: {local}."
+    )
+
+
 def _empty_days(review: Review, host: str) -> list[str]:
     """Days without a sample; those in a row as `1 Oct to 2 Nov`."""
     seen = {f"{day:%Y-%m-%d}" for day in review.rollup.loc[review.rollup["host"] == host, "date"]}
