@@ -378,6 +378,9 @@ class Alerting(_Strict, frozen=True):
         return read_secret(Path(self.webhook_token_file)) if self.webhook_token_file else None
 
 
+NotebookName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$")]
+
+
 class Schedule(_Strict, frozen=True):
     """How the maintenance tasks are started."""
 
@@ -385,6 +388,8 @@ class Schedule(_Strict, frozen=True):
     """systemd starts each task up to so much later, so that a fleet does not start at once."""
     user: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_.-]*$")] = "root"
     """Whom they run as."""
+    notebooks: dict[NotebookName, Literal["weekly", "monthly", "quarterly"]] = {}
+    """Notebooks of one's own, in HOME/notebooks, that are run and mailed like ours of that cadence."""
 
 
 class Collect(_Strict, frozen=True):

@@ -387,6 +387,24 @@ def test_reports_go_to_the_configured_recipients(tmp_path):
     assert result.output == "-P -m healthkit report weekly --recipients weekly"
 
 
+def test_a_notebook_of_one_s_own_is_a_task_like_ours(tmp_path):
+    config = parse_config(
+        "schedule: {notebooks: {our-capacity: monthly}}\nmail: {recipients: {monthly: [a@example.org]}}\n"
+    )
+    own = tasks.task("monthly-report-our-capacity", config.schedule.notebooks)
+    assert (own.calendar.cron, own.lacks) == ("30 2 4 * *", "")
+    text = installing.plan("cron", Place(tmp_path), config, root=tmp_path)
+    assert "task monthly-report-our-capacity" in "".join(text.values())
+    assert "task monthly-report-our-capacity" not in crontab(tasks.ready(), Place(tmp_path))
+    fake = tmp_path / "python"
+    fake.write_text('#!/bin/sh\necho "$@"\n')
+    fake.chmod(0o755)
+    result = runs.run(own, Place(tmp_path, str(fake)), config)
+    assert result.output == "-P -m healthkit report our-capacity --recipients monthly"
+    with pytest.raises(ConfigError, match="notebooks"):
+        parse_config("schedule: {notebooks: {'../etc': weekly}}\n")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("cron") or os.geteuid() != 0, reason="needs Debian's cron, and root to run it")
 @pytest.mark.skipif(not shutil.which("faketime"), reason="needs faketime")

@@ -66,7 +66,7 @@ def install(*, home: Path, kind: Kind | None, root: Path) -> None:
 
     config = load_config(home)
     _report(installing.install(kind or installing.choose(root), Place(home), config, root=root))
-    for task in tasks.TASKS:
+    for task in tasks.every(config.schedule.notebooks):
         if task.lacks:
             click.echo(f"not installed: {task.name}: this version has no `{task.lacks}`", err=True)
 
@@ -92,17 +92,18 @@ def _report(change: Change) -> None:
 def _show_tasks(home: Path, format_: str) -> None:
     from datetime import UTC, datetime
 
+    from healthkit.config import load_config
     from healthkit.schedule import tasks
     from healthkit.state import State
 
-    now = datetime.now(UTC)
+    now, known = datetime.now(UTC), tasks.every(load_config(home).schedule.notebooks)
     with State(home) as state:
-        last = {} if state.problem else {task.name: state.last_task_run(task.name) for task in tasks.TASKS}
+        last = {} if state.problem else {task.name: state.last_task_run(task.name) for task in known}
     if format_ == "json":
-        output.write_json([_row(task, last.get(task.name), now) for task in tasks.TASKS])
+        output.write_json([_row(task, last.get(task.name), now) for task in known])
         return
     table = []
-    for task in tasks.TASKS:
+    for task in known:
         run = last.get(task.name)
         following = f"not built: {task.lacks}" if task.lacks else f"{task.calendar.following(now):%Y-%m-%d %H:%M} UTC"
         ran = f"{run['status']} {run['started']:%Y-%m-%d %H:%M}" if run else "never"

@@ -42,13 +42,15 @@ def command(*, name: str | None, home: Path, format_: str, due: bool, zone: str,
     if due:
         config = load_config(home)
         delay = float(config.schedule.random_delay)
-        late = runs.missed(tasks.ready(), home, now=datetime.now(UTC), zone=_zone(zone), delay=delay)
+        late = runs.missed(
+            tasks.ready(config.schedule.notebooks), home, now=datetime.now(UTC), zone=_zone(zone), delay=delay
+        )
         return max((_run(task, home, config, format_) for task in late), default=0)
     if name is None:
-        for task in tasks.TASKS:
+        for task in tasks.every(load_config(home).schedule.notebooks):
             click.echo(f"{task.name}: {task.what}" + (f" (not built: {task.lacks})" if task.lacks else ""))
         return 0
-    task = tasks.task(name)
+    task = tasks.task(name, load_config(home).schedule.notebooks)
     time.sleep(random.uniform(0, random_delay))  # noqa: S311 - nobody gains by guessing it
     return _run(task, home, load_config(home), format_)
 

@@ -49,9 +49,13 @@ def plan(kind: Kind, place: Place, config: Config, *, root: Path = Path("/")) ->
     user, every, delay = config.schedule.user, float(config.collect.every), float(config.schedule.random_delay)
     if kind == "cron":
         mailto = ",".join(config.mail.recipients.operators) or user
-        return {crontab_path(root): crontab(ready(), place, user=user, mailto=mailto, delay=delay, every=every)}
+        return {
+            crontab_path(root): crontab(
+                ready(config.schedule.notebooks), place, user=user, mailto=mailto, delay=delay, every=every
+            )
+        }
     folder = units_folder(root)
-    found = units(ready(), place, user=user, delay=delay, every=every)
+    found = units(ready(config.schedule.notebooks), place, user=user, delay=delay, every=every)
     return {folder / name: text for name, text in found.items()}
 
 

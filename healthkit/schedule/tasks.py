@@ -5,6 +5,7 @@ The weekly ones run on Monday, not on Sunday, which still belongs to the week th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
@@ -39,6 +40,8 @@ class Task:
     """When it is stopped, with everything that it started."""
     recipients: Cadence | None = None
     """Whom its report goes to: this list of `mail.recipients`."""
+    own: bool = False
+    """Whether its notebook is in HOME/notebooks."""
     often: bool = False
     """Runs so often that only a change, and one run a day, is recorded."""
 
@@ -50,7 +53,7 @@ class Task:
             return f"healthkit {kind}"
         if kind == "run" and not find_spec(f"healthkit.procedures.{about}"):
             return f"healthkit run {about}"
-        if kind == "report" and not files("healthkit.notebooks").joinpath(f"{about}.ipynb").is_file():
+        if kind == "report" and not self.own and not files("healthkit.notebooks").joinpath(f"{about}.ipynb").is_file():
             return f"healthkit report {about}"
         return ""
 
@@ -102,18 +105,37 @@ TASKS: tuple[Task, ...] = (
 """Every task, in the order of its time; `Task.lacks` says which ones cannot run yet."""
 
 
-def task(name: str) -> Task:
+def every(notebooks: Mapping[str, Cadence] | None = None) -> tuple[Task, ...]:
+    """All tasks: our own, and a report of each notebook of one's own, half an hour after ours of that cadence.
+
+    Args:
+        notebooks: Name of a notebook in HOME/notebooks, and its cadence.
+    """
+    calendars = {
+        "weekly": Calendar(4, 30, weekday=0),
+        "monthly": Calendar(2, 30, day=4),
+        "quarterly": Calendar(2, 30, day=6, months=(1, 4, 7, 10)),
+    }
+    own = (
+        Task(f"{cadence}-report-{name}", f"the report of notebooks/{name}.ipynb", calendars[cadence], ("report", name),
+             MADE, recipients=cadence, own=True)
+        for name, cadence in (notebooks or {}).items()
+    )  # fmt: skip
+    return (*TASKS, *own)
+
+
+def task(name: str, notebooks: Mapping[str, Cadence] | None = None) -> Task:
     """The task of this name.
 
     Raises:
         ParameterError: There is none.
     """
-    for known in TASKS:
-        if known.name == name:
-            return known
-    raise ParameterError(f"no task is named {name!r}: there are {', '.join(known.name for known in TASKS)}")
+    known = {one.name: one for one in every(notebooks)}
+    if name not in known:
+        raise ParameterError(f"no task is named {name!r}: there are {', '.join(known)}")
+    return known[name]
 
 
-def ready() -> tuple[Task, ...]:
-    """The tasks that can run, in the order of `TASKS`."""
-    return tuple(known for known in TASKS if not known.lacks)
+def ready(notebooks: Mapping[str, Cadence] | None = None) -> tuple[Task, ...]:
+    """The tasks that can run, in the order of `every`."""
+    return tuple(known for known in every(notebooks) if not known.lacks)
