@@ -85,9 +85,12 @@ def test_the_same_inputs_give_the_same_bytes(home, fleet):
     assert {page.html: page.html.read_bytes() for page in (again.report, *again.pages)} == before
 
 
-def test_both_engines_give_the_same_page(home):
-    mine = reports.make(home, "weekly", hosts=["db-1"], now=NOW).html.read_bytes()
-    assert reports.make(home, "weekly", hosts=["db-1"], now=NOW, engine="stock").html.read_bytes() == mine
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "period"), [("weekly", "2026-W47"), ("monthly", "2026-11"), ("quarterly", "2026-Q4")])
+def test_both_engines_give_the_same_page(home, name, period):
+    asked = {"period": period, "hosts": ["db-1"], "now": NOW}
+    mine = reports.make(home, name, **asked).html.read_bytes()
+    assert reports.make(home, name, **asked, engine="stock").html.read_bytes() == mine
 
 
 @pytest.mark.slow
