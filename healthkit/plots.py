@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +122,23 @@ def _dressed(ax: Axes, title: str, unit: str) -> Axes:
     ax.tick_params(colors=MUTED, labelsize=8)
     ax.grid(axis="y", color="#e3e7eb", linewidth=0.6)
     return ax
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Begin without a figure, and have the open ones back afterwards.
+
+    A notebook that runs in this process would else draw on one of them, and never show it.
+    """
+    from matplotlib._pylab_helpers import Gcf  # pyplot's list of figures has no public door
+
+    aside = dict(Gcf.figs)
+    Gcf.figs.clear()
+    try:
+        yield
+    finally:
+        Gcf.figs.clear()
+        Gcf.figs.update(aside)
 
 
 def _days(seconds: tuple[float, ...]) -> list[float]:

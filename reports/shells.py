@@ -28,6 +28,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_output
 from traitlets import Type
 
+from healthkit import plots
 from healthkit.reports.tapes import Stream, Tape, descriptors
 
 
@@ -127,6 +128,7 @@ def shell() -> Iterator[Shell]:
         sys.stdin = stack.enter_context(io.StringIO(""))  # nobody is there to answer
         sys.stdout, sys.stderr = Stream(made.tape, "stdout"), Stream(made.tape, "stderr")
         if "matplotlib" in sys.modules:  # else the variable of `_as_it_was` chooses the same when it is imported
+            stack.enter_context(plots.set_aside())
             _show_figures(made)
         stack.enter_context(_wide_tables())
         yield made

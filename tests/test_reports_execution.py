@@ -221,6 +221,18 @@ def test_figures_are_shown_in_every_run(tmp_path):
         assert [set(output.data) for output in made.cells[0].outputs] == [{"image/png", "text/plain"}]
 
 
+def test_a_figure_that_was_open_is_neither_drawn_on_nor_lost(tmp_path):
+    from matplotlib import pyplot as plt
+
+    mine = plt.figure()
+    try:
+        test_figures_are_shown_in_every_run(tmp_path)
+        assert plt.gcf() is mine
+        assert mine.axes == []
+    finally:
+        plt.close(mine)
+
+
 def test_progress_is_told_between_cells(tmp_path):
     seen = []
     path = write(notebook("# Title", "1", "2"), tmp_path / "in.ipynb")

@@ -116,7 +116,7 @@ def forecast_many(
         ParameterError: A horizon, level, season or bound that cannot be.
 
     >>> batch = forecast_many(np.arange(60.0)[None, :] * 2, 3)
-    >>> batch.mean.round(6).tolist()
+    >>> batch.mean.round(3).tolist()
     [[120.0, 122.0, 124.0]]
     """
     table = checked(values)

@@ -294,6 +294,7 @@ def test_kill_9_at_every_step_and_a_rerun_end_in_the_same_state(host, monkeypatc
         assert len(list((host.home / "logs/recovery").iterdir())) == 2
         return [files(place) for place in places[:2]]
 
+    before = {p.pid for p in psutil.Process().children()}
     host.run("recovery", after=DAY, config=config)
     expected = state()
     assert expected[0]["health.db"] == (folder / "databases/health.db").read_bytes()
@@ -307,7 +308,8 @@ def test_kill_9_at_every_step_and_a_rerun_end_in_the_same_state(host, monkeypatc
             assert again.exit_code == 1 or "nothing is damaged" in again.steps[0].message, (number, again.findings)
         assert state() == expected, number
     assert number > 25
-    assert not [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    alive = {p.pid for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE}
+    assert not alive - before, "nothing that a killed recovery started is left"
 
 
 def flipped(data):
