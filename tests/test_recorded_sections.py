@@ -8,8 +8,10 @@ import pytest
 
 import healthkit as hk
 from healthkit import sections
+from healthkit.demo import demo_data
 from healthkit.findings import Finding, Severity
 from healthkit.state import State
+from healthkit.store import write_samples
 
 NOW = datetime(2026, 11, 4, 2, tzinfo=UTC)
 EVIL = "<img src=x onerror=alert(1)>\x1b[2J"
@@ -96,3 +98,19 @@ def test_a_killed_run_is_no_result(tmp_path):
     shown = sections.audit(hk.review(tmp_path, "quarterly", period="2026-Q4", now=NOW))
     assert shown.data["known"] is False
     assert "it never ended" in shown.text
+
+
+def test_a_plan_of_many_hosts_says_so_in_the_report_of_one_and_names_those_that_do_not_exist(tmp_path):
+    write_samples(tmp_path, demo_data(hosts=2, days=1, end=datetime(2026, 10, 20, tzinfo=UTC), every="1h"))
+    bought = [BOUGHT | {"host": host, "sentence": f"{host} needs more"} for host in ("db-1", "web-1")]
+    record(
+        tmp_path, "capacity_plan", {"history": {"simulated": ["db-1"]}, "purchases": {"purchases": bought}}, host="db-1"
+    )
+    shown = sections.plan(hk.review(tmp_path, "monthly", period="2026-10", hosts="db-1", now=NOW))
+    assert [one["host"] for one in shown.data["purchases"]] == ["db-1"]
+    assert "web-1 needs more" not in shown.text
+    assert "The plan is of every host with samples here" in shown.text
+    assert "which do not exist, are in the plan: db-1" in shown.text
+    assert (
+        "The plan is of every host" not in sections.plan(hk.review(tmp_path, "monthly", period="2026-10", now=NOW)).text
+    )

@@ -41,7 +41,7 @@ def capacity(review: Review, *, most: int = 15) -> Section:
         f"{len(near) - most} more might reach their limit." if len(near) > most else "",
         f"{far} resources stay below their limit for as far as the forecast is believed." if far else "",
         *_cannot_tell(unknown, most),
-        _adapted(plan.factor),
+        "" if plan.rows and len(unknown) == len(plan.rows) else _adapted(plan.factor),
     ]
     notes = [note for note in notes if note] or ["No resource with a limit was measured."]
     html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes)

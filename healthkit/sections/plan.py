@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.quantities import quantity
+from healthkit.reviews import ALL
 from healthkit.schema import title
 from healthkit.sections import recorded
 from healthkit.sections.section import Section
@@ -24,6 +25,11 @@ def plan(review: Review, *, most: int = 20) -> Section:
     steps = ("history", "growth", "forecast", "purchases")
     told = [recorded.sentence(step["message"]) for name in steps if (step := run.step(name))]
     bought = list(run.evidence("purchases").get("purchases", ()))
+    if review.scope != ALL:
+        told.append("The plan is of every host with samples here; what to buy is listed of those under review.")
+        bought = [one for one in bought if one["host"] in review.hosts]
+    if made_up := run.evidence("history").get("simulated", ()):
+        told.append(f"Simulated hosts, which do not exist, are in the plan: {', '.join(made_up[:8])}.")
     kept = run.evidence("record").get("path", "")
     lines = [recorded.head(run), *told, *(f"{one['sentence']}." for one in bought[:most])]
     lines += [f"Kept in {kept}."] if kept else []

@@ -53,7 +53,8 @@ def _movements(review: Review) -> tuple[list[Movement], str]:
     scores = {host: row for host, row in scores.items() if host in review.hosts}
     if not note:
         missing = sum(host not in scores for host in review.hosts)
-        note = f"Of {missing} hosts no daily score is on record: healthkit check keeps it." if missing else ""
+        hosts = "1 host" if missing == 1 else f"{missing} hosts"
+        note = f"Of {hosts} no daily score is on record: healthkit check keeps it." if missing else ""
     return movements(review.rollup, end=end, days=days, scores=scores), note
 
 
