@@ -11,6 +11,7 @@ import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -72,8 +73,11 @@ def make(top, host, series, config, *, tools, score, signs, fault):
             state.record_health_report(
                 {"overall_score": score + day % 3, "coverage": 0.9, "findings": found}, host=host, now=at
             )
-    for name in PROCEDURES:
-        hk.run(name, home, config=config, now=NOW - timedelta(hours=signs), dry_run=False, root=str(root), run=tools)
+    with mock.patch("os.getloadavg", return_value=(signs / 10, 0.0, 0.0)):  # this machine's may be the same in both
+        for name in PROCEDURES:
+            hk.run(
+                name, home, config=config, now=NOW - timedelta(hours=signs), dry_run=False, root=str(root), run=tools
+            )
     for item in definitions(home)["architecture"].items[:signs]:
         sign(home, "architecture", definitions(home)["architecture"], item.id, who=host, now=NOW - timedelta(hours=1))
     return home
