@@ -7,7 +7,8 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Iterable
+import time
+from collections.abc import Container, Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,12 @@ def _su(folder: Path) -> str:
     if not (_NAME.match(user) and _NAME.match(group)):
         raise ProcedureError(f"{folder} belongs to {user!r}, {group!r}: names that cannot be written down")
     return f"    su {user} {group}\n"
+
+
+def pass_by(stamps: Container[int]) -> None:
+    """Wait for a second from which no archive is named: logrotate, which names by the second, would refuse to rotate."""
+    while int(time.time()) in stamps:
+        time.sleep(1.0 - time.time() % 1)
 
 
 def rotate(scene: Scene, conf: Path, state: Path, *, dry: bool, force: bool) -> str:

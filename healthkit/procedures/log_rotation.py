@@ -7,8 +7,6 @@ age and, oldest first, by total size; never one of the last day, and nobody else
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,22 +17,20 @@ from healthkit.files import write_atomically
 from healthkit.findings import Finding, Severity
 from healthkit.procedures._log_files import Inventory, LogFile, World, count_lines
 from healthkit.procedures._log_proofs import expired, lost_archives, lost_lines, too_large
-from healthkit.procedures._logrotate import rotate, stanzas
+from healthkit.procedures._logrotate import pass_by, rotate, stanzas
+from healthkit.procedures._reopening import REOPEN, stragglers, tell, would_tell
 from healthkit.procedures._runs import Action, Outcome
-from healthkit.procedures._writers import family, name_of, writers
+from healthkit.procedures._writers import name_of, writers
 from healthkit.quantities import quantity
 from healthkit.schema import Reading
 from healthkit.store.journal import Journal
 
 if TYPE_CHECKING:
-    from healthkit.config import Logs, Reopen
+    from healthkit.config import Logs
     from healthkit.procedures._scenes import Scene
 
 ACTS = True
 OPTIONS = {"force": "`yes` rotates now; without it each log is rotated once a day, the first time on the day after"}
-
-_PATIENCE = 5.0
-"""Seconds that writers get to open their logs anew."""
 
 
 def steps(scene: Scene) -> Iterator[Action]:
@@ -102,7 +98,7 @@ class _Rotation:
         if self._held:
             message = f"{len(self._held)} logs are not rotated: {next(iter(self._held.values()))}"
             held = {str(path): why for path, why in self._held.items()}
-            found.append(self._scene.finding(Severity.WARNING, "held", message, hint=_REOPEN, held=held))
+            found.append(self._scene.finding(Severity.WARNING, "held", message, hint=REOPEN, held=held))
         if seen.blind and os.geteuid() != 0:
             message = (
                 f"the open files of {seen.blind} processes may not be seen: whether they write to an archive is unknown"
@@ -113,6 +109,7 @@ class _Rotation:
         """logrotate, with our stanza and our state."""
         folder = self._scene.home / "logrotate"
         folder.mkdir(parents=True, exist_ok=True)
+        pass_by({log.stamp for log in self._before.archives.values()})
         said = self._call(folder / "logrotate.conf", folder / "status", dry=False)
         after = {log.inode: log for log in World.of(self._config).archives.values()}
         self._rotated = {path: after[log.inode] for path, log in self._before.live.items() if log.inode in after}
@@ -141,42 +138,14 @@ class _Rotation:
         how = self._config.reopen
         if how is None or not self._rotated:
             return Outcome("nothing was rotated" if how else "no signal or command is configured: `logs: reopen`")
-        if how.command:
-            done = self._scene.tool(*how.command, timeout=60)
-            message = f"{how.command[0]} ended with {done.returncode}"
-            said = (done.stderr or done.stdout)[-500:]
-            bad = self._scene.finding(Severity.CRITICAL, "reopen", f"{message}: {said}", hint=_REOPEN)
-            return Outcome(message, {"said": said}, (bad,) if done.returncode else ())
-        return self._signal(how)
+        return tell(self._scene, how, self._rotated.values(), proc=self._proc)
 
     def plan_reopen(self) -> Outcome:
-        how = self._config.reopen
-        if how is None:
-            return Outcome("would tell nobody: `logs: reopen` is not configured")
-        what = (
-            f"run {' '.join(how.command)}" if how.command else f"send SIG{how.signal} to the process in {how.pid_file}"
-        )
-        return Outcome(f"would {what}, if a log was rotated")
-
-    def _signal(self, how: Reopen) -> Outcome:
-        """Only to a process that writes to what was rotated: the number in an old file may be anybody's by now."""
-        try:
-            pid = int(Path(how.pid_file or "").read_text(encoding="ascii").strip())
-        except (OSError, ValueError) as error:
-            bad = self._scene.finding(Severity.CRITICAL, "reopen", f"no process to signal: {error}", hint=_REOPEN)
-            return Outcome(bad.message, {}, (bad,))
-        seen = writers((log.inode for log in self._rotated.values()), proc=self._proc)
-        involved = {holder for holders in seen.by_inode.values() for holder in holders}
-        if pid < 2 or not involved & family(pid, proc=self._proc):
-            message = f"process {pid} of {how.pid_file} has none of the rotated logs open: it was sent no signal"
-            odd = self._scene.finding(Severity.WARNING, "reopen", message, hint=_REOPEN)
-            return Outcome(message, {"pid": pid}, (odd,))
-        os.kill(pid, signal.Signals[f"SIG{how.signal}"])
-        return Outcome(f"SIG{how.signal} sent to {name_of(pid, proc=self._proc)}", {"pid": pid})
+        return Outcome(would_tell(self._config.reopen))
 
     def verify(self) -> Outcome:
         """Every line and every archive of before is still there; nobody writes to what was rotated."""
-        found = [*self._stragglers()]
+        found = [*stragglers(self._scene, self._rotated.values(), proc=self._proc)]
         after = World.of(self._config)
         faults = [
             *lost_lines(self._before, after, self._rotated, self._lines),
@@ -198,23 +167,6 @@ class _Rotation:
 
     def plan_verify(self) -> Outcome:
         return Outcome("would compare lines, names and inodes with those of before")
-
-    def _stragglers(self) -> Iterator[Finding]:
-        """Writers that did not open their log anew in time."""
-        deadline = time.monotonic() + _PATIENCE
-        inodes = {log.inode: log for log in self._rotated.values()}
-        seen = writers(inodes, proc=self._proc)
-        while seen.by_inode and time.monotonic() < deadline:
-            time.sleep(0.1)
-            seen = writers(inodes, proc=self._proc)
-        if seen.by_inode:
-            late = {
-                inodes[inode].path.name: [name_of(p, proc=self._proc) for p in pids]
-                for inode, pids in seen.by_inode.items()
-            }
-            name, who = next(iter(late.items()))
-            message = f"{', '.join(who)} still writes to {name} and has not opened its log anew"
-            yield self._scene.finding(Severity.WARNING, "writers", message, hint=_REOPEN, writers=late)
 
     def retention(self) -> Outcome:
         """Remove what is too old or too much, if it is still what we looked at."""
@@ -251,11 +203,6 @@ class _Rotation:
 
     def plan_measure(self) -> Outcome:
         return Outcome("would write the folders' sizes and counts into the store")
-
-
-_REOPEN = (
-    "Say under `logs: reopen` how to tell it; a writer that cannot reopen its log must be restarted after a rotation."
-)
 
 
 def _readings(folders: Iterable[Inventory], rotated: int) -> Iterator[Reading]:

@@ -47,10 +47,6 @@ class World:
         more = {"run": run} if run else {}
         return hk.run("log_rotation", self.home, config=settings, dry_run=not apply, now=now, options=options, **more)
 
-    def next_second(self):
-        """logrotate stamps archives with whole seconds."""
-        time.sleep(1.02 - time.time() % 1)
-
     @property
     def names(self):
         return sorted(re.sub(r"-\d{8}-\d{10}", "-T", path.name) for path in self.logs.iterdir())
@@ -82,17 +78,19 @@ def test_rotation_keeps_every_line_and_every_archive(world):
         run = world.rotate()
         assert run.exit_code == 0, [str(f) for f in run.findings]
         assert run.findings[0].evidence["lines"] == 100
-        world.next_second()
     assert world.names == ["app.log", "app.log-T", "app.log-T.gz", "app.log-T.gz", "app.log-T.gz"]
     assert world.lines == 400
 
 
 @logrotate
-def test_two_rotations_in_one_second_lose_nothing(world):
+def test_a_rotation_right_after_another_waits_for_the_next_second(world):
+    """logrotate names archives by the second, and refuses a name that there is."""
     for n in range(3):
         world.write("app.log", 10)
-        world.rotate()
+        run = world.rotate()
+        assert (run.exit_code, run.steps[1].message) == (0, "1 of 1 logs were rotated")
         assert world.lines == 10 * (n + 1)
+    assert world.names == ["app.log", "app.log-T", "app.log-T.gz", "app.log-T.gz"]
 
 
 @logrotate
@@ -175,7 +173,6 @@ def test_a_writer_is_told_to_reopen_and_no_line_is_lost(world, tmp_path):
             run = world.rotate(reopen=Reopen(pid_file=str(pid_file), signal="USR1"))
             assert run.exit_code == 0, [str(f) for f in run.findings]
             assert "SIGUSR1 sent" in run.steps[2].message
-            world.next_second()
     assert world.lines >= writer.written
     assert any(name.endswith(".gz") for name in world.names)
 
@@ -183,13 +180,12 @@ def test_a_writer_is_told_to_reopen_and_no_line_is_lost(world, tmp_path):
 @logrotate
 def test_a_writer_that_never_reopens_is_named_and_left_alone(world, monkeypatch):
     """D06 again: its next archive is not compressed under it, and the lines are all there."""
-    monkeypatch.setattr("healthkit.procedures.log_rotation._PATIENCE", 0.2)
+    monkeypatch.setattr("healthkit.procedures._reopening._PATIENCE", 0.2)
     with Writer(world.logs / "app.log", reopens=False) as writer:
         run = world.rotate()
         assert run.exit_code == 1
         finding = next(f for f in run.findings if f.subject == "writers")
         assert f"process {writer.process.pid}" in finding.message
-        world.next_second()
         world.write("app.log", 5)
         run = world.rotate()
         assert "held" in subjects(run, Severity.WARNING)
@@ -209,7 +205,6 @@ def test_a_stale_pid_file_hits_nobody(world, tmp_path):
         bystander.kill()
     (tmp_path / "pid").write_text("1; id")
     world.write("app.log", 10)
-    world.next_second()
     assert subjects(world.rotate(reopen=Reopen(pid_file=str(tmp_path / "pid"))), Severity.CRITICAL) == {"reopen"}
 
 
@@ -223,7 +218,6 @@ def test_a_command_is_run_without_a_shell(world, tmp_path):
     assert out.read_text() == "told"
     assert not list(tmp_path.rglob("pwned"))
     world.write("app.log", 10)
-    world.next_second()
     assert world.rotate(reopen=Reopen(command=("false",))).exit_code == 2
 
 
@@ -283,7 +277,6 @@ def test_an_overwritten_archive_is_found(world, monkeypatch):
     for _ in range(2):
         world.write("app.log", 10)
         world.rotate()
-        world.next_second()
     original = module.rotate
 
     def overwrite(*args, **more):
@@ -437,7 +430,6 @@ def test_nginx_under_load_loses_no_line(world, tmp_path):
             load = threading.Thread(target=_load, args=(port, wanted, sent), daemon=True)
             load.start()
             for _ in range(4):
-                world.next_second()
                 run = world.rotate(reopen=Reopen(pid_file=str(tmp_path / "nginx.pid"), signal="USR1"))
                 assert run.exit_code == 0, [str(f) for f in run.findings]
                 assert load.is_alive(), "the rotation was under load"
