@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from forecast_peers import forecast_window, peers
+from forecast_scaling import scaling
 from forecast_scores import bootstrap_ratio, clustered, crossing, crossing_scores, geometric, limits, score
 from forecast_tasks import Floats, Task, folder, tasks
 
@@ -184,7 +185,8 @@ def main() -> int:
                 rows.append(line(task, name, made, mine))
         print("\n".join(rows), file=sys.stderr, flush=True)
         page.append("\n".join(rows))
-    page += timing(every[0], options.timing) if options.timing and not options.only_peers else []
+    if options.timing and not options.only_peers:
+        page += [*timing(every[0], options.timing), scaling(every[0].history, every[0].horizon)]
     page += [f"\nNot measured: {', '.join(sorted(missing))}."] if missing else []
     if not options.only_peers:
         TARGET.parent.mkdir(exist_ok=True)

@@ -125,21 +125,20 @@ def forecast_many(
     if not levels or not set(levels) <= set(LEVELS):
         raise ParameterError(f"levels are of {LEVELS}, not {tuple(levels)}")
     n = len(table)
-    missing = max(SHORTEST_TABLE - table.shape[1], 0)
-    table = np.concatenate([np.full((n, missing), np.nan), table], axis=1)
+    if missing := max(SHORTEST_TABLE - table.shape[1], 0):
+        table = np.concatenate([np.full((n, missing), np.nan), table], axis=1)
     low, high = bound(lower_bound, n, -np.inf), bound(upper_bound, n, np.inf)
     if (low > high).any():
         raise ParameterError("a lower bound lies above its upper bound")
     longest = min(reach(horizon, season), table.shape[1])
     row_bytes = 8 * len(NAMES) * (ORIGINS * KNOTS * 4 + 3 * horizon) + 8 * 30 * longest * (ORIGINS + 1)
     size = max(1, CHUNK_BYTES // row_bytes)
-    parts = []
-    for i in range(0, max(n, 1), size):
-        rows = table[i : i + size] if n else np.full((1, table.shape[1]), np.nan)
-        ends = (low[i : i + size], high[i : i + size]) if n else (np.full(1, -np.inf), np.full(1, np.inf))
-        found = study(rows, np.stack(ends), horizon, season, constants.GATE)
-        parts.append(chunk(found, horizon, season, levels=tuple(levels), low=ends[0], high=ends[1]))
-    return joined(parts, n, tuple(levels))
+    whole = blank(n, horizon, season, tuple(levels))
+    for i in range(0, n, size):
+        rows = slice(i, i + size)
+        found = study(table[rows], np.stack([low[rows], high[rows]]), horizon, season, constants.GATE)
+        put(whole, chunk(found, horizon, season, levels=tuple(levels), low=low[rows], high=high[rows]), rows)
+    return whole
 
 
 def checked(values: ArrayLike) -> Floats:
@@ -165,20 +164,34 @@ def bound(given: ArrayLike | None, n: int, absent: float) -> Floats:
     return np.where(np.isnan(full), absent, full)
 
 
-def joined(parts: list[ForecastBatch], n: int, levels: tuple[int, ...]) -> ForecastBatch:
-    """One batch of all *parts*."""
+def blank(n: int, horizon: int, season: int, levels: tuple[int, ...]) -> ForecastBatch:
+    """A batch to be filled chunk by chunk: joining finished chunks would need twice its memory."""
+
+    def paths() -> Floats:
+        return np.full((n, horizon), np.nan)
+
+    count, number = np.zeros(n, np.int64), np.full(n, np.nan)
     return ForecastBatch(
-        mean=np.concatenate([part.mean for part in parts])[:n],
-        lower={level: np.concatenate([part.lower[level] for part in parts])[:n] for level in levels},
-        upper={level: np.concatenate([part.upper[level] for part in parts])[:n] for level in levels},
-        last=np.concatenate([part.last for part in parts])[:n],
-        n=np.concatenate([part.n for part in parts])[:n],
-        origins=np.concatenate([part.origins for part in parts])[:n],
-        error=np.concatenate([part.error for part in parts])[:n],
-        naive_error=np.concatenate([part.naive_error for part in parts])[:n],
-        covered=np.concatenate([part.covered for part in parts])[:n],
-        season=parts[0].season,
+        mean=paths(),
+        lower={level: paths() for level in levels},
+        upper={level: paths() for level in levels},
+        last=number,
+        n=count,
+        origins=count.copy(),
+        error=number.copy(),
+        naive_error=number.copy(),
+        covered=number.copy(),
+        season=season,
     )
+
+
+def put(whole: ForecastBatch, part: ForecastBatch, rows: slice) -> None:
+    """Write *part* into *rows* of *whole*."""
+    for name in ("mean", "last", "n", "origins", "error", "naive_error", "covered"):
+        getattr(whole, name)[rows] = getattr(part, name)
+    for level in whole.lower:
+        whole.lower[level][rows] = part.lower[level]
+        whole.upper[level][rows] = part.upper[level]
 
 
 def chunk(
