@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -114,6 +114,22 @@ def movements(rollup: pd.DataFrame, *, end: datetime, days: int, scores: Mapping
     sure = beyond_chance(batch.p_value, batch.alpha)
     found = [_movement(key, batch, i, sure=bool(sure[i] and not batch.ambiguous[i])) for i, key in enumerate(keys)]
     return sorted(found, key=lambda c: (bool(c.unknown), c.p_value if math.isfinite(c.p_value) else 2, c.subject))
+
+
+def count(series: Sequence[Mapping[str, Any]], days: int) -> str:
+    """How many of these have a trend, and of how many nobody can tell, in a sentence without a full stop.
+
+    Args:
+        series: As `Movement.as_dict` gives them: what was just worked out, or what the record of a run has.
+        days: How many they were looked at.
+    """
+    known = [one for one in series if not one["unknown"]]
+    sure = sum(bool(one["significant"]) for one in known)
+    few = len(series) - len(known)
+    return (
+        f"{sure} of {len(known)} series of the last {days} days have a trend beyond chance; "
+        f"{few} have too few days to tell"
+    )
 
 
 def beyond_chance(p_values: Array, share: float) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -20,7 +20,7 @@ BOUGHT = {
     "host": EVIL, "metric": "disk_used_ratio", "device": EVIL, "share": 1.5, "size": None, "more": None, "unit": "bytes",
     "by": "2027-01-01", "until": "2027-05-01", "limit": 0.8, "sentence": EVIL,
 }  # fmt: skip
-ADVICE = {"subject": EVIL, "text": EVIL, "value": 1.0, "unit": "ratio", "do": EVIL}
+ADVICE = {"host": "web-1", "subject": EVIL, "text": EVIL, "value": 1.0, "unit": "ratio", "do": EVIL}
 TIMED = {
     "name": "hash",
     "what": EVIL,

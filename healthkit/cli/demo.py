@@ -21,8 +21,9 @@ REPORTS: dict[Cadence, int] = {"weekly": 3, "monthly": 1, "quarterly": 1}
 """How many of each the simulated fleet gets."""
 FINE = 45
 """Days up to which a sample is made every five minutes; every hour for a longer history."""
-LOOKS = ("security_review", "configuration_review")
-"""Procedures that only read, are quick, and see this host alone: others would put the simulated fleet into its reports."""
+LOOKS = ("security_review", "configuration_review", "optimization_review")
+"""Procedures that only read, are quick, and say of which host they speak: others would put the simulated fleet into the
+reports of this one."""
 
 
 @click.command("demo")

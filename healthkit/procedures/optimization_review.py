@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from healthkit.checks import Context, applicable, ask
 from healthkit.checks import load as load_check
-from healthkit.findings import Findings, Severity
+from healthkit.findings import Finding, Findings, Severity
 from healthkit.jsons import plain
-from healthkit.movements import MONTH, SCORE, Movement, daily_scores, movements
+from healthkit.movements import MONTH, SCORE, Movement, count, daily_scores, movements
 from healthkit.procedures._documents import keep
 from healthkit.procedures._optimizations import render
 from healthkit.procedures._runs import OK, Action, Outcome
@@ -58,20 +59,17 @@ class _Review:
         """Of the last 30 days: how fast, and whether it is more than chance."""
         found = self._movements()
         known = [one for one in found if not one.unknown]
-        significant = [one for one in known if one.significant]
         self._told["Trends"] = [str(one) for one in found] or ["nothing was measured"]
-        for one in significant:
-            if one.worse and abs(one.slope) > self._allowed(one):
+        for one in known:
+            if one.significant and one.worse and abs(one.slope) > self._allowed(one):
                 per_day = f"{one.unit or '1'}/day"
-                self._advise(one.subject, one.movement, one.slope, per_day, "find out what drives it")
-        message = (
-            f"{len(significant)} of {len(known)} series of the last {MONTH} days have a trend beyond chance; "
-            f"{len(found) - len(known)} have too few days to tell"
-        )
+                what = one.subject.removeprefix(one.host).strip()
+                self._advise(what, one.movement, one.slope, per_day, "find out what drives it", host=one.host)
+        series = [one.as_dict() for one in found]
         unknown = tuple(self._blind(one) for one in found if one.unknown) if not known else ()
         if not found:
             unknown = (self._scene.finding(Severity.UNKNOWN, "trends", "no daily statistics were found"),)
-        return Outcome(message, plain({"days": MONTH, "series": [c.as_dict() for c in found]}), unknown)
+        return Outcome(count(series, MONTH), plain({"days": MONTH, "series": series}), unknown)
 
     def _movements(self) -> list[Movement]:
         """Of every host in the store, over the last 30 whole days."""
@@ -133,8 +131,11 @@ class _Review:
     def recommend(self) -> Outcome:
         """Everything that a number speaks for, and nothing else."""
         findings = tuple(
-            self._scene.finding(
-                Severity.INFO, one["subject"], one["text"], value=one["value"], unit=one["unit"], hint=one["do"]
+            replace(
+                self._scene.finding(
+                    Severity.INFO, one["subject"], one["text"], value=one["value"], unit=one["unit"], hint=one["do"]
+                ),
+                host=one["host"],
             )
             for one in self._advice
         )
@@ -154,10 +155,15 @@ class _Review:
         growth = self._scene.config.growth
         return growth.response_seconds_per_day if one.unit == "seconds" else growth.ratio_per_day
 
-    def _advise(self, subject: str, text: str, value: float, unit: str, do: str) -> None:
+    def _advise(self, what: str, text: str, value: float, unit: str, do: str, *, host: str = "") -> None:
+        """Of this host, or of another whose samples lie here: the subject begins with its name."""
+        host = host or self._scene.config.host
         if math.isfinite(value):
-            self._advice.append({"subject": subject, "text": text, "value": value, "unit": unit, "do": do})
+            subject = f"{host} {what}"
+            self._advice.append(
+                {"host": host, "subject": subject, "text": text, "value": value, "unit": unit, "do": do}
+            )
 
-    def _blind(self, one: Movement) -> Any:
+    def _blind(self, one: Movement) -> Finding:
         hint = "Keep the collector running: healthkit collect --every 60s."
-        return self._scene.finding(Severity.UNKNOWN, one.subject, one.unknown, hint=hint)
+        return replace(self._scene.finding(Severity.UNKNOWN, one.subject, one.unknown, hint=hint), host=one.host)

@@ -10,6 +10,7 @@ import pytest
 from planning_worlds import Tools, history
 
 import healthkit as hk
+from healthkit import sections
 from healthkit.config import Alerting, Application, Collect, Config, Limits, Security, Service
 from healthkit.findings import Severity
 from healthkit.movements import beyond_chance
@@ -65,6 +66,28 @@ def test_a_declining_score(tmp_path):
     (one,) = advice(done)
     assert one["subject"] == "web-1 health score"
     assert one["value"] == pytest.approx(-1, rel=0.01)
+
+
+def test_what_another_host_needs_is_in_that_host_s_report(tmp_path):
+    """The machine that keeps the samples of many looks at all of them; a report of one shows that one's."""
+    growing = 0.2 + 0.01 * np.arange(30) + noise(30, 0.005)
+    for host, metric in (("web-1", "http_response_seconds"), ("db-1", "memory_used_ratio")):
+        history(tmp_path, {(metric, ""): growing, ("cpu_busy_ratio", ""): 0.4 + noise(30, 0.02)}, end=NOW, host=host)
+    done = run(tmp_path)
+    assert {one["host"]: one["subject"] for one in advice(done)} == {
+        "db-1": "db-1 Memory used", "web-1": "web-1 HTTP response"
+    }  # fmt: skip
+    assert {f.host for f in done.findings.of(Severity.INFO)} >= {"db-1", "web-1"}
+
+    def told(hosts):
+        later = NOW + timedelta(hours=1)
+        return sections.optimization(hk.review(tmp_path, "monthly", period="2026-10", hosts=hosts, now=later)).text
+
+    assert "db-1" not in told("web-1")
+    assert "1 of 2 series" in told("web-1")
+    assert "db-1 Memory used" in told("")
+    assert "2 of 4 series" in told("")
+    assert "no run of optimization_review" in told("db-1"), "it ran on web-1, whose report tells of it"
 
 
 def test_nothing_measured_is_unknown_and_recommends_nothing(tmp_path):
