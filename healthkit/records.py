@@ -67,6 +67,8 @@ ORDER = {
     "checklists": "done_ms",
 }
 """The column that tells a record's time, where it is not `ts_ms`."""
+_DATED = ("health_reports", "task_runs", "reports", "checklists")
+"""Tables whose times are those at which something was done; of events and incidents people give the time."""
 
 
 def missing(db: sqlite3.Connection, table: str, names: set[str]) -> set[str]:
@@ -91,6 +93,12 @@ def complete(db: sqlite3.Connection, table: str) -> None:
 def _columns(db: sqlite3.Connection, table: str) -> set[str]:
     """Names as SQLite compares them: without case."""
     return {row["name"].lower() for row in db.execute(f"PRAGMA table_info({table})")}
+
+
+def first(db: sqlite3.Connection) -> datetime | None:
+    """When the oldest check, report, run or sign-off was made; None where there is none."""
+    times = [db.execute(f"SELECT MIN({ORDER.get(table, 'ts_ms')}) FROM {table}").fetchone()[0] for table in _DATED]  # noqa: S608 - names from TABLES
+    return _time(min(known)) if (known := [ms for ms in times if ms is not None]) else None
 
 
 def insert(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from healthkit.records import (
     decode,
     encode,
     encode_value,
+    first,
     insert,
     insert_once,
     milliseconds,
@@ -151,6 +152,17 @@ class State:
         columns = ", ".join(["rowid AS id", *(f"{name} AS {name}" for name in TABLES[table])])
         query = f"SELECT {columns} FROM {table} WHERE {' AND '.join(tests)} ORDER BY {order} DESC, rowid DESC LIMIT ?"  # noqa: S608 - names from TABLES
         return [decode(row) for row in self._read(query, [*values, -1 if limit is None else limit])]
+
+    def first(self) -> datetime | None:
+        """When the oldest check, report, run or sign-off was made; None if there is none.
+
+        Raises:
+            StoreError: The database cannot be read.
+        """
+        try:
+            return first(self._connection)
+        except sqlite3.Error as error:
+            raise StoreError(self.problem or f"{self.path}: {error}") from error
 
     def update(self, table: str, key: int, **values: object) -> None:
         """Change columns of the record with this `id`; see `update_all`."""

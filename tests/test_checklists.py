@@ -7,18 +7,25 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import healthkit as hk
+from healthkit import sections
 from healthkit.checklists import Evidence, Item, definitions, sign, standings
 from healthkit.cli.main import main
 from healthkit.config import Config
 from healthkit.errors import ConfigError, ParameterError, StoreError
 from healthkit.procedures import load, run
+from healthkit.state import State
 
 Q4 = datetime(2026, 11, 24, 6, tzinfo=UTC)
+BEGAN = datetime(2026, 10, 1, 6, tzinfo=UTC)
 Q1 = datetime(2027, 1, 10, 6, tzinfo=UTC)
 
 
 @pytest.fixture
 def architecture(tmp_path):
+    """The list, in a home that has been there since the quarter began."""
+    with State(tmp_path) as state:
+        state.record_task_run("backup", started=BEGAN, ended=BEGAN, status="ok")
     return definitions(tmp_path)["architecture"]
 
 
@@ -77,6 +84,28 @@ def test_a_sign_off_has_who_when_and_note_and_stays(tmp_path, architecture):
     assert standing(tmp_path, architecture, "limits").word == "overdue", "the others are as they were"
 
 
+@pytest.mark.parametrize(
+    ("began", "word", "day"),
+    [
+        (datetime(2026, 10, 30, tzinfo=UTC), "overdue", "due 2026-10-31"),
+        (datetime(2026, 10, 31, 1, tzinfo=UTC), "open", "next due 2027-01-31"),
+        (None, "open", "next due 2027-01-31"),
+    ],
+)
+def test_nothing_is_overdue_whose_day_was_before_the_first_record(tmp_path, began, word, day):
+    checklist = definitions(tmp_path)["architecture"]
+    if began:
+        with State(tmp_path) as state:
+            state.record_health_report({"overall_score": 90}, host="web-1", now=began)
+    found = standing(tmp_path, checklist, "debt")
+    assert (found.word, found.day) == (word, day)
+    text = sections.checklists(hk.review(tmp_path, "quarterly", period="2026-Q4", now=Q4)).text
+    assert ("nothing was on record here on their day" in text) is (word == "open")
+    assert ("architecture 2026-Q4: 0 of 29 signed off; overdue" in text) is (word == "overdue")
+    sign(tmp_path, "architecture", checklist, "debt", who="anna", now=Q4)
+    assert standing(tmp_path, checklist, "debt").word == "done"
+
+
 def test_the_next_quarter_begins_open_and_knows_the_last(tmp_path, architecture):
     sign(tmp_path, "architecture", architecture, "debt", who="anna", now=Q4)
     after = standing(tmp_path, architecture, "debt", now=Q1)
@@ -107,6 +136,7 @@ def test_what_was_signed_later_was_open_before(tmp_path, architecture):
     assert standing(tmp_path, architecture, "debt", now=Q4 - timedelta(days=1)).state == "open"
 
 
+@pytest.mark.usefixtures("architecture")
 def test_own_lists_change_and_extend(tmp_path):
     write(
         tmp_path,

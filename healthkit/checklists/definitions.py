@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -73,8 +74,7 @@ def definitions(home: Path) -> dict[str, Checklist]:
     Raises:
         ConfigError: A file cannot be used; a list says no cadence or due date, or has an item twice.
     """
-    shipped = parse_struct(files("healthkit").joinpath("checklists.yaml").read_text(encoding="utf-8"), _Book)
-    lists = dict(shipped.checklists) if shipped else {}
+    lists = dict(_shipped().checklists)
     path = home / "config" / "checklists.yaml"
     text = read_text(path)
     own = parse_struct(text, _Book, file=str(path)) if text is not None else None
@@ -84,6 +84,11 @@ def definitions(home: Path) -> dict[str, Checklist]:
         if lists[name].every is None or lists[name].due is None or not lists[name].title:
             raise ConfigError(f"checklist {name} needs title, every and due", file=str(path))
     return lists
+
+
+@cache
+def _shipped() -> _Book:
+    return parse_struct(files("healthkit").joinpath("checklists.yaml").read_text(encoding="utf-8"), _Book) or _Book()
 
 
 def _changed(known: Checklist, change: Checklist) -> Checklist:

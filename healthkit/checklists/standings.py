@@ -28,7 +28,7 @@ class Standing:
     item: Item
     owner: str
     due: datetime
-    """UTC."""
+    """UTC; of the next period where the day of this one was before anything was on record here (`unasked`)."""
     state: Word
     """`done` and `skipped` have a sign-off, `open` has none."""
     overdue: bool
@@ -40,11 +40,18 @@ class Standing:
     note: str = ""
     earlier: str = ""
     """The last sign-off of an earlier period, in words; empty if there is none."""
+    unasked: bool = False
+    """Open, and its day in this period was before the first record of this home: nobody could have signed it off here."""
 
     @property
     def word(self) -> str:
         """`open`, `overdue`, `done` or `skipped`."""
         return "overdue" if self.overdue else self.state
+
+    @property
+    def day(self) -> str:
+        """When it is due, in words."""
+        return f"{'next ' if self.unasked else ''}due {self.due:%Y-%m-%d}"
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -52,11 +59,11 @@ class Standing:
             "checklist": self.checklist, "period": self.period, "item": self.item.id, "group": self.item.group,
             "text": self.item.text, "owner": self.owner, "due": f"{self.due:%Y-%m-%d}", "state": self.word,
             "signed": self.signed.isoformat() if self.signed else None, "who": self.who, "note": self.note,
-            "earlier": self.earlier,
+            "earlier": self.earlier, "unasked": self.unasked,
         }  # fmt: skip
 
     def __str__(self) -> str:
-        signed = f" by {self.who} on {self.signed:%Y-%m-%d}" if self.signed else f", due {self.due:%Y-%m-%d}"
+        signed = f" by {self.who} on {self.signed:%Y-%m-%d}" if self.signed else f", {self.day}"
         note = f": {self.note}" if self.note else ""
         return f"{self.item.id} ({self.owner}): {self.word}{signed}{note}"
 
@@ -81,8 +88,10 @@ def standings(
     chosen = _period(checklist, period, now)
     with State(home) as state:
         rows = state.records("checklists", until=now + timedelta(milliseconds=1), name=name)
+        first = state.first() or now
     return tuple(
-        _standing(item, rows, name=name, checklist=checklist, period=chosen, now=now) for item in checklist.items
+        _standing(item, rows, name=name, checklist=checklist, period=chosen, now=now, first=first)
+        for item in checklist.items
     )
 
 
@@ -118,16 +127,23 @@ def _period(checklist: Checklist, label: str, now: datetime) -> Period:
     return chosen
 
 
+def _due(item: Item, checklist: Checklist, period: Period) -> datetime:
+    return min(period.start + timedelta(days=item.due or checklist.due or period.days), period.end)
+
+
 def _standing(
-    item: Item, rows: list[dict[str, Any]], *, name: str, checklist: Checklist, period: Period, now: datetime
-) -> Standing:
+    item: Item, rows: list[dict[str, Any]], *, name: str, checklist: Checklist, period: Period, now: datetime,
+    first: datetime,
+) -> Standing:  # fmt: skip
     """From the newest record of the item in the period; rows are newest first."""
     mine = [row for row in rows if row["item"] == item.id]
     last: dict[str, Any] = next((row for row in mine if row["period"] == period.label), {})
-    days = item.due or checklist.due or period.days
-    due = min(period.start + timedelta(days=days), period.end)
     state: Word = last.get("state") or ("done" if last else "open")
     signed = state != "open"
+    due = _due(item, checklist, period)
+    unasked = not signed and due <= first
+    if unasked:
+        due = _due(item, checklist, Period.of(period.cadence, period.end))
     return Standing(
         checklist=name,
         period=period.label,
@@ -140,6 +156,7 @@ def _standing(
         who=(last.get("who") or "") if signed else "",
         note=last.get("note") or "",
         earlier=_earlier(mine, period),
+        unasked=unasked,
     )
 
 

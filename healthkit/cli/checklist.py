@@ -93,7 +93,8 @@ def _items(home: Path, items: tuple[Standing, ...], format_: str) -> None:
         output.write_json([item.as_dict() | {"evidence": known.sentences(item.item)} for item in items])
         return
     rows = [
-        (item.word, item.item.id, item.item.text, item.owner, f"{item.due:%Y-%m-%d}", _signed(item)) for item in items
+        (item.word, item.item.id, item.item.text, item.owner, item.day.removeprefix("due "), _signed(item))
+        for item in items
     ]
     output.write_table(["State", "Item", "What", "Owner", "Due", "Signed off"], rows)
     measured = [(item.item.id, line) for item in items for line in known.sentences(item.item)]

@@ -56,5 +56,5 @@ def _mark(item: Standing) -> str:
 def _about(item: Standing) -> str:
     """State, owner, due date or sign-off, and what was earlier."""
     told = [item.word, item.owner]
-    told.append(f"signed by {item.who} on {item.signed:%Y-%m-%d}" if item.signed else f"due {item.due:%Y-%m-%d}")
+    told.append(f"signed by {item.who} on {item.signed:%Y-%m-%d}" if item.signed else item.day)
     return "; ".join(filter(None, (*told, item.note, f"before: {item.earlier}" if item.earlier else "")))

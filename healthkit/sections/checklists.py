@@ -32,7 +32,7 @@ def checklists(review: Review) -> Section:
             return Section("checklists", recorded.paragraph(problem), problem, {"known": False})
         done = sum(item.signed is not None for item in items)
         left = sorted((item for item in items if not item.signed), key=lambda item: item.due)
-        first = f"{left[0].word}, due {left[0].due:%Y-%m-%d}" if left else "nothing is open"
+        first = f"{left[0].word}, {left[0].day}" if left else "nothing is open"
         period = items[0].period if items else ""
         rows.append(
             (display.text(name), period, f"{done} of {len(items)}", display.text(first), display.text(_earlier(items)))
@@ -42,7 +42,10 @@ def checklists(review: Review) -> Section:
     heads = ["Checklist", "Period", "Signed off", "Next", "Last sign-off of an earlier period"]
     html = display.table(heads, rows, caption="Checklists")
     overdue = sum(one["state"] == "overdue" for one in data)
+    unasked = sum(one["unasked"] for one in data)
     note = f"{overdue} of {len(data)} items are overdue. To sign one off: healthkit checklist NAME --done ITEM."
+    if unasked:
+        note += f" {unasked} are next due in a later period: nothing was on record here on their day of this one."
     return Section(
         "checklists", html + recorded.paragraph(note, muted=True), "\n".join([*lines, note]), {"items": data}
     )
