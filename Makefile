@@ -8,7 +8,8 @@ BENCHMARKS := collect store anomalies trend forecast report
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # What pip would do on one core, tests of others included: half of the time that an installation takes.
-COMPILE := @$(BIN)/python -m compileall -q -j 0 -x /tests/ $(VENV)/lib
+# Nor what hardly anybody imports, or has been compiled to machine code.
+COMPILE := @$(BIN)/python -m compileall -q -j 0 -x '/(tests|lexers|fontTools|mypy|mypyc|narwhals|pip|setuptools)/' $(VENV)/lib
 # One more than there are cores: tests that start a server or wait for a clock leave theirs idle.
 WORKERS := $(shell expr $$(nproc) + 1)
 # Where images set it, every interpreter that a test starts would compile every module anew.
@@ -60,7 +61,7 @@ $(VENV)/files: FORCE | $(VENV)/bin/python
 	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
 
 $(VENV)/dependencies: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --constraint constraints.txt --editable . --config-settings editable_mode=strict
+	$(PIP) --constraint constraints.txt --no-build-isolation --editable . --config-settings editable_mode=strict
 	$(COMPILE)
 	@touch $@
 

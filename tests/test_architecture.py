@@ -115,7 +115,9 @@ def test_collectors_import_only_names_and_errors(path):
 def test_matplotlib_lives_in_plots_alone():
     for folder in ("healthkit", "collectors", "reports", "notebooks"):
         for path in files(folder):
-            if path.relative_to(ROOT) != Path("healthkit/plots.py"):
+            if path.relative_to(ROOT) != Path("healthkit/plots.py") and "matplotlib" in path.read_text(
+                encoding="utf-8"
+            ):
                 assert not any(name.split(".")[0] == "matplotlib" for name in imports(path)), path
 
 
@@ -133,7 +135,8 @@ def test_notebooks_tell_and_do_not_compute(path):
 def test_no_broad_except_that_swallows():
     for folder in ("healthkit", "collectors", "reports"):
         for path in files(folder):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = path.read_text(encoding="utf-8")
+            for node in ast.walk(ast.parse(text)) if "except" in text else ():
                 if isinstance(node, ast.ExceptHandler) and ast.unparse(node.body[-1]) != "raise":
                     caught = ast.unparse(node.type) if node.type else ""
                     assert caught not in {"", "Exception", "BaseException"}, f"{path}:{node.lineno}"

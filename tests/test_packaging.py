@@ -105,7 +105,7 @@ def test_the_wheel_runs_the_demo_outside_the_checkout(wheel, tmp_path):
     assert Path(run(python, "-P", "-c", "import healthkit; print(healthkit.__file__)").stdout.strip()).is_relative_to(
         site
     )
-    index = run(tmp_path / "venv/bin/healthkit", "demo", "--hosts", "2", "--days", "15", cwd=tmp_path).stdout.strip()
+    index = run(tmp_path / "venv/bin/healthkit", "demo", "--hosts", "1", "--days", "8", cwd=tmp_path).stdout.strip()
     assert Path(index).name == "index.html"
     assert "simulated" in Path(index).read_text().lower()
 

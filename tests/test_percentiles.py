@@ -87,7 +87,7 @@ def test_merged_from_ninety_daily_grids_within_three_quarters_of_a_rank_point(da
 
 @pytest.mark.slow
 def test_merged_over_the_simulated_fleet():
-    data = demo_data(hosts=3, days=90, end=datetime(2026, 11, 23, tzinfo=UTC), every="10min")
+    data = demo_data(hosts=2, days=90, end=datetime(2026, 11, 23, tzinfo=UTC), every="10min")
     data = data.sort_values(["host", "metric", "device", "ts"], kind="stable").reset_index(drop=True)
     names = ["metric", "host", "device"]
     data[names] = data[names].astype("category")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from sample_notebook import notebook, weekly, write
+from sample_notebook import notebook, write
 
 from healthkit.errors import ParameterError, ReportError
 from healthkit.reports.execution import execute
@@ -80,13 +80,6 @@ def test_both_engines_give_the_same_outputs(tmp_path, monkeypatch):
     assert "cell 19 failed: ZeroDivisionError: division by zero" in ours
     for one, other in zip(outputs(mine), outputs(stock), strict=True):
         assert one == other
-
-
-@pytest.mark.slow
-def test_both_engines_on_a_report(tmp_path):
-    path = write(weekly(), tmp_path / "weekly.ipynb")
-    mine, stock = (execute(path, tmp_path / f"{e}.ipynb", {"score": 80}, engine=e) for e in ("healthkit", "stock"))
-    assert outputs(mine) == outputs(stock)
 
 
 @pytest.mark.slow

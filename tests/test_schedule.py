@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from healthkit.checks import check
+from healthkit.cli.main import main
 from healthkit.config import Config, config_path, parse_config
 from healthkit.errors import ConfigError, ParameterError, StoreError
 from healthkit.findings import Severity
@@ -329,7 +330,7 @@ def test_a_start_that_is_put_off_at_random_is_not_missed_and_does_not_come_twice
 
 
 @pytest.mark.slow
-def test_a_failed_task_raises_the_alert_and_the_next_good_run_ends_it(tmp_path):
+def test_a_failed_task_raises_the_alert_and_the_next_good_run_ends_it(tmp_path, capsys):
     """D44, by the command line: the rule sees the failure."""
     config_path(tmp_path).parent.mkdir()
     bad = "collect: {every: 60s}\n"
@@ -341,8 +342,8 @@ def test_a_failed_task_raises_the_alert_and_the_next_good_run_ends_it(tmp_path):
     assert "daily-expiry: failed" in done.stderr
 
     def status():
-        listing = [*command[:4], "alert", "list", "-f", "json", "--home", str(tmp_path)]
-        rows = json.loads(subprocess.run(listing, capture_output=True, text=True, check=True).stdout)["alerts"]
+        assert main(["alert", "list", "-f", "json", "--home", str(tmp_path)]) == 0
+        rows = json.loads(capsys.readouterr().out)["alerts"]
         return next((row["status"], row["message"]) for row in rows if row["name"] == "MaintenanceTaskFailed")
 
     assert status() == ("firing", "Maintenance task failed: daily-expiry")
@@ -357,7 +358,7 @@ def test_a_task_in_cron_s_shell_is_not_the_service(tmp_path):
     from healthkit.collectors.program import Program, count
 
     home = tmp_path / "project-health"
-    line = cron_line(Place(home).command("task", "daily-performance-monitoring", "--home", str(home)))
+    line = cron_line(Place(home).command("task", "daily-expiry", "--home", str(home)))
     seen = []
     with subprocess.Popen(
         ["/bin/sh", "-c", f"{line}; true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

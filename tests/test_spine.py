@@ -17,6 +17,7 @@ import pytest
 from smtp_server import PASSWORD, USER, Server
 
 import healthkit as hk
+from healthkit.cli.main import main
 from healthkit.config import config_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spine")]
@@ -139,5 +140,4 @@ def test_plain_papermill_with_the_stock_engine(live, tmp_path):
 
 def test_the_store_is_sound(live):
     home, _, _ = live
-    done = healthkit(home, "store", "verify")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert main(["store", "verify", "--home", str(home)]) == 0

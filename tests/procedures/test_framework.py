@@ -14,6 +14,7 @@ import pytest
 
 import healthkit as hk
 from healthkit import procedures
+from healthkit.cli.main import main
 from healthkit.errors import ParameterError
 from healthkit.state import State
 
@@ -214,28 +215,26 @@ procedures.run("sleeps", {str(tmp_path / "home")!r}, dry_run=False)
     assert (record["status"], record["detail"]["steps"][-1]["message"]) == ("failed", "ended by signal 15")
 
 
-def cli(*arguments, home):
-    command = [sys.executable, "-m", "healthkit", "run", *arguments, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_command_lists_runs_and_exits_like_a_check(host, capsys):
+    def cli(*arguments):
+        return main(["run", *arguments, "--home", str(host.home)])
 
-
-@pytest.mark.slow
-def test_the_command_lists_runs_and_exits_like_a_check(host):
-    listed = cli(home=host.home)
-    assert listed.returncode == 0
-    assert "needs --apply" in listed.stdout
-    assert "restore_test" in listed.stdout
+    assert cli() == 0
+    listed = capsys.readouterr().out
+    assert "needs --apply" in listed
+    assert "restore_test" in listed
     (host.home / "config/healthkit.yaml").write_text(
         f"host: web-1\nbackups: {{directory: {host.backups}}}\ndatabases: [{{name: health, path: {host.database}}}]\n"
     )
-    dry = cli("backup", "--format", "json", home=host.home)
-    assert "dry run" in dry.stderr
-    assert json.loads(dry.stdout)["dry_run"] is True
+    assert cli("backup", "--format", "json") == 0
+    dry = capsys.readouterr()
+    assert "dry run" in dry.err
+    assert json.loads(dry.out)["dry_run"] is True
     assert not host.backups.exists()
-    assert cli("backup_verification", home=host.home).returncode == 2
-    assert cli("backup", "--apply", home=host.home).returncode == 0
-    assert cli("backup_verification", home=host.home).returncode == 0
-    assert cli("nonsense", home=host.home).returncode == 64
+    assert cli("backup_verification") == 2
+    assert cli("backup", "--apply") == 0
+    assert cli("backup_verification") == 0
+    assert cli("nonsense") == 64
 
 
 def test_the_types_are_at_the_front_door():
