@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from healthkit.errors import StoreError
+from healthkit.errors import ConfigError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,10 @@ def hand_over_soon(home: Path) -> None:
     from healthkit.config import load_config
 
     if notifications.waiting(home):
-        hand_over(home, load_config(home), patience=BRIEF)
+        try:
+            hand_over(home, load_config(home), patience=BRIEF)
+        except ConfigError as error:  # of a procedure for an emergency: what it found is still to be shown
+            log.warning("nobody was told, the notifications wait: %s", error)
 
 
 def look(home: Path, config: Config, *, patience: Patience = PATIENT) -> tuple[Round, list[Delivered]]:

@@ -5,7 +5,9 @@ A procedure is a module with a docstring whose first line says what it is for, a
 - `ACTS`: whether it changes anything besides healthkit's own records. Such a procedure is dry unless it is told to apply,
 - `steps(scene) -> Iterator[Action]`: its steps, in order. Each is taken when it is asked for, so that a later step may
   depend on what an earlier one found,
-- `OPTIONS`: names of what the caller may say besides, each with a sentence (none if it does not say).
+- `OPTIONS`: names of what the caller may say besides, each with a sentence (none if it does not say),
+- `EMERGENCY`: whether it runs where the configuration cannot be used as well, by a backup's or by the defaults (no, if it does
+  not say). Its option `backups` says where the backups are.
 
 Dropping such a file here is all it takes. A step that the world makes fail becomes a failed step and a finding, and the
 steps after it are skipped; a run is recorded in `task_runs` of health.db, dry runs are not.
@@ -28,12 +30,13 @@ from pathlib import Path
 
 from healthkit.checks._context import NOT_INSTALLED, run_tool
 from healthkit.config import Config, load_config
-from healthkit.errors import HealthkitError, ParameterError, ProcedureError
+from healthkit.errors import ConfigError, HealthkitError, ParameterError, ProcedureError
 from healthkit.findings import Finding, Findings, Severity
 from healthkit.procedures import _records
 from healthkit.procedures._locks import alone, orderly_end
 from healthkit.procedures._runs import OK, PLANNED, SKIPPED, STATUS, Action, Outcome, Run, Step
 from healthkit.procedures._scenes import Scene
+from healthkit.procedures._stopgaps import stopgap
 
 __all__ = ["Action", "Outcome", "Procedure", "Run", "Scene", "Step", "alone", "load", "names", "run"]
 
@@ -55,6 +58,8 @@ class Procedure:
     """What the caller may say besides: name and meaning."""
     steps: Callable[[Scene], Iterator[Action]]
     """The procedure itself."""
+    emergency: bool = False
+    """Whether it runs with a stopgap where the configuration cannot be used."""
 
 
 def names() -> tuple[str, ...]:
@@ -73,7 +78,9 @@ def load(name: str) -> Procedure:
         raise ParameterError(f"no procedure is named {name!r}; there are {', '.join(names())}")
     module = import_module(f"{__name__}.{name}")
     summary = (module.__doc__ or "").partition("\n")[0]
-    return Procedure(name, module.ACTS, summary, getattr(module, "OPTIONS", {}), module.steps)
+    return Procedure(
+        name, module.ACTS, summary, getattr(module, "OPTIONS", {}), module.steps, getattr(module, "EMERGENCY", False)
+    )
 
 
 def run(
@@ -100,7 +107,7 @@ def run(
         options: What the procedure's `OPTIONS` name.
 
     Raises:
-        ConfigError: The configuration cannot be used.
+        ConfigError: The configuration cannot be used, and the procedure is not for an emergency.
         ParameterError: There is no such procedure, or it has no such option.
     """
     known = load(procedure)
@@ -108,10 +115,11 @@ def run(
     if unknown:
         raise ParameterError(f"{procedure} has no option {unknown[0]!r}; it has {', '.join(known.options) or 'none'}")
     home = Path(home)
+    settings, broken = (config, None) if config is not None else _configuration(home, known, options or {})
     scene = Scene(
         procedure=procedure,
         home=home,
-        config=load_config(home) if config is None else config,
+        config=settings,
         now=(now or datetime.now(UTC)).astimezone(UTC),
         dry_run=dry_run and known.acts,
         root=root,
@@ -119,16 +127,33 @@ def run(
         options=options or {},
     )
     with orderly_end():
-        return _Course(scene).take(known)
+        return _Course(scene, [broken(scene)] if broken else []).take(known)
+
+
+def _configuration(
+    home: Path, known: Procedure, options: Mapping[str, str]
+) -> tuple[Config, Callable[[Scene], Finding] | None]:
+    """The configuration; and where it is a stopgap, what says so."""
+    try:
+        return load_config(home), None
+    except ConfigError as error:
+        if not known.emergency:
+            raise
+        instead, message = stopgap(home, options.get("backups", "")), str(error)
+    severity = Severity.WARNING if instead.whole else Severity.CRITICAL
+    message += f": this run goes by {instead.origin}"
+    message += "" if instead.whole else "; what the configuration names was not looked at"
+    hint = "Correct the file, or let `healthkit run recovery --apply` bring it back; `-o backups DIR` says where backups are."
+    return instead.config, lambda scene: scene.finding(severity, "configuration", message, hint=hint)
 
 
 class _Course:
     """One run under way."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, known: list[Finding]) -> None:
         self._scene = scene
         self._steps: list[Step] = []
-        self._findings: list[Finding] = []
+        self._findings = known
         self._began = time.monotonic()
 
     def take(self, known: Procedure) -> Run:

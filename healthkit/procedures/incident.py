@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from healthkit.procedures._scenes import Scene
 
 ACTS = True
+EMERGENCY = True
 OPTIONS = {
+    "backups": "where the backups are, if healthkit.yaml cannot be used",
     "service": "only this one",
     "title": "open it although every service answers: what is wrong",
     "severity": "of one with a title: warning or critical (default)",

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from healthkit.procedures._scenes import Scene
 
 ACTS = True
+EMERGENCY = True
 OPTIONS = {
+    "backups": "where the backups are, if healthkit.yaml cannot be used",
     "prefer": "backup or salvage: use it whatever it loses",
     "unseen": "accept: processes whose files cannot be seen are taken to write nothing",
 }

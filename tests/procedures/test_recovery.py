@@ -19,8 +19,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+import healthkit as hk
+from healthkit.cli.main import main
 from healthkit.config import Duration, Incidents, Service
+from healthkit.errors import ConfigError
 from healthkit.findings import Severity
+from healthkit.procedures._damages import database_fault
 from healthkit.procedures._trials import spare_port
 
 DAY = timedelta(days=1)
@@ -69,6 +73,45 @@ def test_nothing_damaged_is_nothing_done(host):
     assert "nothing is damaged: 2 databases" in run.findings[0].message
     assert not log.exists()
     assert files(host.database.parent)["health.db"] == before["health.db"]
+
+
+BROKEN = "host: web-1\nbackups: {directory: /nowhere, nonsense: 1}\n"
+
+
+def test_a_broken_configuration_of_our_own_comes_back_and_the_run_goes_by_the_backup_s(host, capsys):
+    """An emergency is when somebody edits healthkit.yaml by hand: a recovery that stops at it helps nobody."""
+    own = host.home / "config/healthkit.yaml"
+    text = (
+        f"host: web-1\ndatabases: [{{name: health, path: {host.database}}}]\nbackups: {{directory: {host.backups}}}\n"
+    )
+    own.write_text(text)
+    host.backup()
+    own.write_text(BROKEN)
+    host.database.write_bytes(host.database.read_bytes()[:100])
+    command = ["run", "recovery", "--home", str(host.home), "-o", "backups", str(host.backups)]
+    assert main([*command, "--format", "json"]) == 1, "dry"
+    done = json.loads(capsys.readouterr().out)
+    (first,) = (finding for finding in done["findings"] if finding["subject"] == "configuration")
+    assert "unknown key `$.backups.nonsense`" in first["message"]
+    assert "goes by the one in backup" in first["message"]
+    assert own.read_text() == BROKEN
+    main([*command, "--apply"])
+    assert own.read_text() == text
+    assert database_fault(host.database) == ""
+    assert list(own.parent.glob("healthkit.yaml.corrupted.*"))
+    assert main(["config", "check", "--home", str(host.home)]) == 0
+
+
+def test_without_a_backup_a_broken_configuration_is_critical_and_nothing_is_called_sound(host, tmp_path):
+    own = host.home / "config/healthkit.yaml"
+    own.write_text(BROKEN)
+    run = hk.run("recovery", host.home, options={"backups": str(tmp_path / "none")})
+    assert run.exit_code == 2
+    (told,) = (finding for finding in run.findings if finding.subject == "configuration")
+    assert "goes by the defaults; what the configuration names was not looked at" in told.message
+    assert any(str(own) in finding.subject for finding in run.findings.of(Severity.CRITICAL))
+    with pytest.raises(ConfigError):
+        hk.run("backup", host.home)
 
 
 def test_a_good_backup_beside_a_stale_wal_comes_back_exactly(host, rows):
