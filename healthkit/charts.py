@@ -217,7 +217,7 @@ def sparkline(values: Sequence[float], *, alt: str, bounds: tuple[float, float] 
     width = max(len(values) - 1, 1)
     return (
         f'<svg class="spark" viewBox="0 0 {width} 16" preserveAspectRatio="none" role="img" aria-label="{text(alt)}">'
-        f'<path d="{_steps(points)}"/></svg>'
+        f'<path d="{_path(points)}"/></svg>'
     )
 
 
@@ -255,21 +255,10 @@ def _utc(seconds: float) -> datetime:
 
 
 def _path(points: Sequence[tuple[int, int] | None]) -> str:
-    """SVG path: a new stretch after each gap; a lone point becomes a dot (a line of no length, drawn round)."""
-    parts: list[str] = []
-    pen = False
-    for i, point in enumerate(points):
-        if point is None:
-            pen = False
-            continue
-        lone = not pen and (i + 1 == len(points) or points[i + 1] is None)
-        parts.append(f"{'L' if pen else 'M'}{point[0]} {point[1]}" + ("h0" if lone else ""))
-        pen = True
-    return "".join(parts)
+    """SVG path: a new stretch after each gap; a lone point becomes a dot (a line of no length, drawn round).
 
-
-def _steps(points: Sequence[tuple[int, int] | None]) -> str:
-    """The same as `_path` in relative coordinates, half the bytes: a fleet's page has hundreds of them."""
+    In relative coordinates, half the bytes: a fleet's page has hundreds of them.
+    """
     stretches: list[str] = []
     last: tuple[int, int] | None = None
     for point in points:

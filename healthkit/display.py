@@ -37,7 +37,7 @@ STYLE = """
 .hk .tile b{display:block;font-size:1.75rem;line-height:1.15;font-weight:680;letter-spacing:-.01em}.hk .tile span{color:var(--muted);font-size:.8125rem}.hk .tile:first-child b{font-size:2.5rem;line-height:1}
 .hk .hero{border-left:6px solid var(--state);background:var(--soft);padding:1.1rem 1.5rem 1.25rem;border-radius:0 10px 10px 0;margin:1rem 0}.hk .hero p{margin:.15em 0}.hk .hero .lead{margin:.35em 0 0;font-size:1.3rem;max-width:52rem}
 .hk .state{color:var(--state);font-weight:700;margin-right:.75em}.hk .state-healthy{--state:var(--ok)}.hk .state-attention{--state:var(--warning)}.hk .state-critical{--state:var(--critical)}.hk .state-unknown{--state:var(--unknown)}
-.hk .heat{width:100%;height:auto;max-width:40rem;display:block}.hk .heat text{font-size:.5px;fill:var(--muted)}.hk .heat path{stroke:var(--accent);stroke-width:.9}
+.hk .heat{width:100%;height:auto;max-width:40rem;display:block}.hk .heat text{font-size:.5px;fill:var(--muted)}.hk .heat path{stroke:var(--accent);stroke-width:.9;stroke-dasharray:.9 .1}
 .hk .up{color:var(--warning)}.hk .down{color:var(--ok)}
 .hk details{margin:.5em 0;border-left:3px solid var(--line);padding-left:.9em}.hk summary{cursor:pointer}.hk dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;font-size:.9375rem}.hk dt{color:var(--muted)}.hk dd{margin:0;overflow-wrap:anywhere}
 .hk .banner{background:var(--soft);border:1px dashed var(--muted);padding:.6em 1em;font-weight:600}

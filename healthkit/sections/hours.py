@@ -92,7 +92,7 @@ def _stretches(true: list[bool]) -> list[tuple[int, int]]:
 
 
 def _drawing(host: str, grid: Array, sentence: str) -> str:
-    """One path for each shade, one box for neighbouring hours of it. Not measured stays empty."""
+    """One path for each shade, one line for neighbouring hours of it, which its dashes part. Not measured stays empty."""
     import numpy as np
 
     low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
@@ -100,7 +100,12 @@ def _drawing(host: str, grid: Array, sentence: str) -> str:
     steps = np.minimum((shades * LEVELS).astype(int), LEVELS - 1)
     paths = []
     for level in range(LEVELS):
-        squares = "".join(f"M{hour} {day}h.9" for day, hour in np.argwhere((steps == level) & np.isfinite(grid)))
+        here = (steps == level) & np.isfinite(grid)
+        squares = "".join(
+            f"M{first} {day}h{end - first - 1 or ''}.9"
+            for day, row in enumerate(here)
+            for first, end in _stretches(row.tolist())
+        )
         if squares:
             paths.append(f'<path opacity="{0.12 + 0.88 * level / (LEVELS - 1):.2f}" d="{squares}"/>')
     days = "".join(f'<text x="-.25" y="{i + 0.65}" text-anchor="end">{calendar.day_abbr[i]}</text>' for i in range(7))
