@@ -53,6 +53,14 @@ def test_every_host_has_a_page_and_the_fleets_page_leads_there(home, fleet):
     assert all(page.html.name in index for page in fleet.pages)
 
 
+def test_the_mail_writes_days_as_the_page_does(home):
+    rows = [row for row in sections.capacity(hk.review(home, now=NOW)).data["rows"] if row["days"] is not None]
+    assert rows
+    for row in rows:
+        assert not re.search(r"\d{4}-\d\d", row["sentence"])
+        assert f"{row['date'].day} {row['date']:%b}" in row["sentence"]
+
+
 def test_a_part_of_the_fleet_says_what_the_host_s_own_report_says(home):
     asked = {"home": home, "cadence": "weekly", "now": NOW}
     with fleets.kept():

@@ -47,7 +47,7 @@ def capacity(review: Review, *, most: int = 15) -> Section:
     html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes)
     html += f'<div class="charts">{"".join(chart.html() for chart in charts)}</div>' if charts else ""
     data = {
-        "rows": [_as_dict(row) for row in near[:most]],
+        "rows": [_as_dict(row, plan) for row in near[:most]],
         "unknown": [row.sentence for row in unknown],
         "predictions": review.predictions,
     }
@@ -82,13 +82,25 @@ def _when(row: CapacityRow, plan: Capacity) -> str:
     if row.state == "over":
         return "above its limit"
 
-    def day(days: float | None) -> str:
-        if days is None:
-            return f"after {when(row.start + timedelta(days=row.horizon), now=plan.start)}"
-        return when(row.start + timedelta(days=max(math.ceil(days), 1) - 1), now=plan.start)
+    early, late = _day(row, row.days_lower, plan), _day(row, row.days_upper, plan)
+    middle = f"<b>{_day(row, row.days, plan)}</b><br>" if row.days is not None else "not expected, but may<br>"
+    return f'{middle}<span class="muted">{early} to {late}</span>'
 
-    middle = f"<b>{day(row.days)}</b><br>" if row.days is not None else "not expected, but may<br>"
-    return f'{middle}<span class="muted">{day(row.days_lower)} to {day(row.days_upper)}</span>'
+
+def _day(row: CapacityRow, days: float | None, plan: Capacity) -> str:
+    """The day on which so many have passed, as people write it."""
+    if days is None:
+        return f"after {when(row.start + timedelta(days=row.horizon), now=plan.start)}"
+    return when(row.start + timedelta(days=max(math.ceil(days), 1) - 1), now=plan.start)
+
+
+def _sentence(row: CapacityRow, plan: Capacity) -> str:
+    """As the mail says it, with the same dates as the page."""
+    if row.state == "over" or row.days is None:
+        return row.sentence
+    early, late = _day(row, row.days_lower, plan), _day(row, row.days_upper, plan)
+    limit = quantity(row.limit, row.unit)
+    return f"{row.subject} reaches {limit} on {_day(row, row.days, plan)} (80 % interval {early} to {late})"
 
 
 def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
@@ -124,7 +136,7 @@ def _fan(plan: Capacity, index: int, events: Sequence[Event]) -> Chart:
     )  # fmt: skip
 
 
-def _as_dict(row: CapacityRow) -> dict[str, Any]:
+def _as_dict(row: CapacityRow, plan: Capacity) -> dict[str, Any]:
     """The row as mail and JSON use it."""
     names = (
         "host",
@@ -137,9 +149,9 @@ def _as_dict(row: CapacityRow) -> dict[str, Any]:
         "days",
         "days_lower",
         "days_upper",
-        "sentence",
     )
     return {name: getattr(row, name) for name in names} | {
+        "sentence": _sentence(row, plan),
         "date": row.date,
         "lower": row.days_lower,
         "upper": row.days_upper,
