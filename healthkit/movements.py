@@ -126,6 +126,8 @@ def count(series: Sequence[Mapping[str, Any]], days: int) -> str:
     known = [one for one in series if not one["unknown"]]
     sure = sum(bool(one["significant"]) for one in known)
     few = len(series) - len(known)
+    if not series:
+        return f"no series was measured on a whole day of the last {days}"
     return (
         f"{sure} of {len(known)} series of the last {days} days have a trend beyond chance; "
         f"{few} have too few days to tell"

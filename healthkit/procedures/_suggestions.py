@@ -25,6 +25,8 @@ DAYS = 30
 """Measured days that a suggestion looks at."""
 OFTEN = 0.5
 """Share of the days above a limit from which it is the limit that is wrong, or the host."""
+FEW = 7
+"""Measured days below which a limit is not blamed for what exceeds it."""
 FAR = 20
 """How many times the p95 a limit may be before it says nothing."""
 COSTLY = 0.02
@@ -114,6 +116,8 @@ def _limits(ground: Ground) -> Iterator[Suggestion]:
     for key, metric in (("cpu", "cpu_busy_ratio"), ("memory", "memory_used_ratio"), ("swap", "swap_used_ratio")):
         values, limit = ground.p95(metric), float(getattr(limits, key))
         over = sum(value > limit for value in values)
+        if over and len(values) < FEW:
+            raise _NotMeasuredError(f"{len(values)} days are too few to blame the limit, {FEW} are needed")
         if values and over / len(values) >= OFTEN:
             text = f"p95 was above the limit of {quantity(limit, 'ratio')} on {over} of {len(values)} days: raise the limit, or give the host more"
             yield Suggestion(f"limits.{key}", over / len(values), OFTEN, "ratio", text)

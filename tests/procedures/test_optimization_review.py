@@ -151,6 +151,11 @@ def test_each_suggestion_comes_from_what_was_measured(tmp_path, key, config, val
     told = step(run(tmp_path, "configuration_review", Config(**(base | config))), "healthkit").evidence["suggestions"]
     found = {one["key"]: one for one in told}
     assert found[key]["value"] == pytest.approx(value)
+    if key == "limits.cpu":
+        history(tmp_path, {("cpu_busy_ratio", ""): np.full(6, 0.9)}, end=NOW, host="new")
+        young = step(run(tmp_path, "optimization_review", Config(**(base | {"host": "new"}))), "configuration")
+        assert "limits.cpu" not in young.evidence["suggestions"]
+        assert any("6 days are too few" in reason for reason in young.evidence["unknown"])
     calm = {k: v * 0 + 0.01 for k, v in MEASURED.items()}
     history(tmp_path, calm, end=NOW, host="web-2")
     other = Config(**(base | {"host": "web-2", "collect": Collect()}))
