@@ -372,3 +372,24 @@ def test_a_notebook_shows_table_text_and_numbers():
     assert "30 values, needs 100" in bundle["text/html"]
     assert bundle["text/plain"].startswith("CPU busy: p50")
     assert bundle["application/vnd.healthkit+json"]["data"]["rows"][0]["q"] == 50
+
+
+FLOORS = {
+    "a few at the floor": lambda rng: np.where(rng.random((90, 1440)) < 0.04, 0.0, rng.lognormal(size=(90, 1440))),
+    "cut off at the floor": lambda rng: np.maximum(1.15 + 0.5 * rng.normal(size=(90, 1440)), 0.0),
+    "heaped up at the floor": lambda rng: rng.beta(0.5, 3.0, (90, 1440)),
+    "heaped up at the cap": lambda rng: 1 - rng.beta(0.5, 3.0, (90, 1440)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_the_error_of_a_p1_or_p99_at_a_floor_or_cap_is_not_understated(name):
+    values = FLOORS[name](np.random.default_rng(0))
+    at = np.array([0.5, 1, 2, 5, 95, 98, 99, 99.5])
+    found, error, bound = merge_grids(
+        np.quantile(values, GRID, axis=1).T, np.full(90, 1440.0), at, mean=values.mean(axis=1)
+    )
+    off = np.array([rank_error(value, values, p) for value, p in zip(found, at, strict=True)])
+    assert off.max() > 0.3
+    assert (off <= error + 0.1).all()
+    assert (error <= bound + 1e-9).all()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import pkgutil
 from datetime import UTC, datetime, timedelta
 
 import matplotlib as mpl
@@ -12,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import healthkit
 from healthkit.bundles import MEDIA_TYPE
 from healthkit.capacity import capacity
 from healthkit.changes import change
 from healthkit.detections import anomalies
 from healthkit.errors import HealthkitError
 from healthkit.findings import Finding, Findings, Severity
+from healthkit.forecasts import forecast
 from healthkit.ledger import predictions, record, score
 from healthkit.periods import Period
 from healthkit.quantiles import percentiles
@@ -58,6 +62,7 @@ def results(tmp_path_factory):
     full = Finding("disk", Severity.CRITICAL, "/var", "/var is full", value=0.97, unit="ratio", host="web-1", ts=START)
     return {
         "trend": trend(daily(values + 0.2 * (np.arange(200) > 90))),
+        "forecast": forecast(daily(values[:120]), horizon="60D"),
         "percentiles": percentiles(hours),
         "percentiles by hour": percentiles(hours, by="hour"),
         "change": change(daily(values), period=Period.parse("2026-W10")),
@@ -70,7 +75,7 @@ def results(tmp_path_factory):
     }
 
 
-ALL = ["trend", "percentiles", "percentiles by hour", "change", "anomalies", "capacity", "ledger", "score"]
+ALL = ["trend", "forecast", "percentiles", "percentiles by hour", "change", "anomalies", "capacity", "ledger", "score"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -95,7 +100,23 @@ def test_it_shows_itself(results, name):
     assert json.loads(json.dumps(bundle[MEDIA_TYPE], allow_nan=False))["data"]
 
 
-@pytest.mark.parametrize("name", ALL)
+# where results of an analysis live; procedures, sections and the store show what they did, which has no axes
+ANALYSES = ("capacity", "changes", "detections", "forecasts", "ledger", "quantiles", "scores", "trends")
+
+
+def test_no_class_that_shows_itself_is_left_out(results):
+    names = [one.name for one in pkgutil.walk_packages(healthkit.__path__, "healthkit.")]
+    modules = [__import__(name, fromlist=["_"]) for name in names if name.split(".")[1] in ANALYSES]
+    shown = {
+        one
+        for module in modules
+        for _, one in inspect.getmembers(module, inspect.isclass)
+        if hasattr(one, "_repr_mimebundle_") and one.__module__ == module.__name__
+    }
+    assert {type(result) for result in results.values()} == shown
+
+
+@pytest.mark.parametrize("name", [*ALL, "anomaly", "capacity row"])
 def test_it_draws_itself_on_the_axes_given(results, name):
     from matplotlib.figure import Figure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from healthkit.capacity.plans import capacity
-from healthkit.capacity.results import Capacity, CapacityRow
+from healthkit.capacity.results import Capacity
+from healthkit.capacity.rows import CapacityRow
 
 __all__ = ["Capacity", "CapacityRow", "capacity"]

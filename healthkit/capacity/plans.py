@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from healthkit.capacity.resources import Histories, daily
-from healthkit.capacity.results import Capacity, CapacityRow, State
+from healthkit.capacity.results import Capacity
+from healthkit.capacity.rows import CapacityRow, State
 from healthkit.config import Growth, Limits
 from healthkit.errors import ParameterError
 from healthkit.schema import limits as bounds_of

@@ -13,7 +13,8 @@ from healthkit.schema import title, unit
 if TYPE_CHECKING:
     import pandas as pd
 
-    from healthkit.capacity.results import Capacity, CapacityRow
+    from healthkit.capacity.results import Capacity
+    from healthkit.capacity.rows import CapacityRow
 
 SIZES = {
     "disk_used_ratio": "disk_total_bytes",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from healthkit.capacity.rows import DAY, CapacityRow
 from healthkit.errors import ParameterError
 from healthkit.quantities import quantity
 from healthkit.schema import title
@@ -19,101 +20,6 @@ if TYPE_CHECKING:
     from healthkit.charts import Chart
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
-
-_DAY = timedelta(days=1)
-State = Literal["over", "reaches", "below", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityRow:
-    """One resource of one host."""
-
-    host: str
-    metric: str
-    device: str
-    how: str
-    """Which number of a day was forecast: `max`, `p95`."""
-    unit: str
-    limit: float
-    """What must not be reached, in `unit`."""
-    state: State
-    """`over` the limit now, `reaches` it within the horizon, stays `below`, or `unknown`."""
-    value: float
-    """Median of the newest seven days, in `unit`; NaN where nothing was measured."""
-    headroom: float
-    """Limit minus value, in `unit`."""
-    days: float | None
-    """Days until the limit is reached, 0 = now; None where it is not within the horizon, or unknown."""
-    days_lower: float | None
-    """Lower end of the 80 % interval of `days`; None = not within the horizon."""
-    days_upper: float | None
-    """Upper end; None = not within the horizon."""
-    start: datetime
-    """From when days are counted: the end of the newest whole day, UTC."""
-    horizon: int
-    """Days for which the forecast is believed: at most four times its history; 0 where unknown."""
-    needed: float
-    """Capacity needed at the end of the horizon to stay below the limit, as a share of today's; NaN where unknown."""
-    needed_upper: float
-    """The same for the upper end of the 80 % interval."""
-    slope: float
-    """Trend per day, in `unit`; NaN where none is significant."""
-    growth: float
-    """Mean of the newest 30 days over that of the 30 before, minus 1; NaN with fewer than 60 days."""
-    growing: bool
-    """Whether `slope` or `growth` exceeds what the configuration allows."""
-    n: int
-    """Days measured."""
-    coverage: float
-    """Share of the days since the first that were measured, 0 to 1."""
-    unknown: str = ""
-    """Why it could not be told, and what it needs; empty where it could."""
-
-    @property
-    def date(self) -> datetime | None:
-        """The day on which the limit is reached."""
-        return _date(self.start, self.days)
-
-    @property
-    def subject(self) -> str:
-        """Host, and device or name of the metric: `web-1 /var`."""
-        return f"{self.host} {self.device or title(self.metric)}".strip()
-
-    @property
-    def sentence(self) -> str:
-        """What there is to say, without a full stop."""
-        limit = quantity(self.limit, self.unit)
-        if self.state == "unknown":
-            return f"{self.subject}: cannot tell when it reaches {limit}: {self.unknown}"
-        if self.state == "over":
-            return f"{self.subject} is at {quantity(self.value, self.unit)}, limit {limit}"
-        if self.date is None:
-            tail = f", possibly from {_date(self.start, self.days_lower):%Y-%m-%d}" if self.days_lower else ""
-            return f"{self.subject} stays below {limit} for {self.horizon} days{tail}"
-        lower, upper = _date(self.start, self.days_lower), _date(self.start, self.days_upper)
-        late = f"{upper:%Y-%m-%d}" if upper else f"beyond {self.start + self.horizon * _DAY:%Y-%m-%d}"
-        return f"{self.subject} reaches {limit} on {self.date:%Y-%m-%d} (80 % interval {lower:%Y-%m-%d} to {late})"
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        from healthkit.jsons import plain
-
-        body: dict[str, Any] = plain(asdict(self) | {"date": self.date, "sentence": self.sentence})
-        return body
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row; columns are the fields, and date and sentence."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(self) | {"date": self.date, "sentence": self.sentence}])
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from healthkit.bundles import bundle
-
-        return bundle("capacity", str(self), self.as_dict())
-
-    def __str__(self) -> str:
-        return f"{self.sentence}."
 
 
 @dataclass(frozen=True)
@@ -172,7 +78,7 @@ class Capacity:
         Raises:
             ParameterError: The day is not within the row's horizon.
         """
-        step = math.ceil((target - self.start) / _DAY)
+        step = math.ceil((target - self.start) / DAY)
         if not 1 <= step <= self.rows[row].horizon or math.isnan(self.mean[row, step - 1]):
             raise ParameterError(f"{target:%Y-%m-%d} is not within the horizon of {self.rows[row].subject}")
         limit = self.rows[row].limit
@@ -190,7 +96,7 @@ class Capacity:
         """The daily values that a row's forecast rests on."""
         import pandas as pd
 
-        index = pd.date_range(end=self.start - _DAY, periods=self.past.shape[1], freq="D", name="date")
+        index = pd.date_range(end=self.start - DAY, periods=self.past.shape[1], freq="D", name="date")
         return pd.Series(self.past[row], index, name=self.rows[row].metric)
 
     def to_frame(self) -> pd.DataFrame:
@@ -257,8 +163,3 @@ class Capacity:
         if count["over"] + count["reaches"]:
             words.append(f"first: {self.rows[0].sentence}")
         return "; ".join(words) + "."
-
-
-def _date(start: datetime, days: float | None) -> datetime | None:
-    """The day that is *days* steps ahead: step 1 is the day that begins at *start*."""
-    return None if days is None else start + (max(math.ceil(days), 1) - 1) * _DAY

@@ -54,6 +54,27 @@ class Anomaly:
 
         return pd.DataFrame([asdict(self)])
 
+    def chart(self) -> Chart:
+        """What was seen from start to end, and what was expected; the values around it are in the chart of `Anomalies`."""
+        from healthkit.charts import Band, Chart, Line
+
+        x = self.start.timestamp(), self.end.timestamp()
+        return Chart(
+            name=f"anomaly-{self.kind.replace(' ', '-')}",
+            title=self.kind.capitalize(),
+            unit=self.unit,
+            lines=(Line("seen", x, (self.value, self.value)),),
+            bands=(Band("expected", x, (self.lower, self.lower), (self.upper, self.upper), 99),),
+            marks=((self.peak.timestamp(), self.kind),),
+            alt=str(self),
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw `chart` on a matplotlib Axes, or on a figure of its own."""
+        from healthkit.plots import plot
+
+        return plot(self.chart(), ax)
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from healthkit.bundles import bundle
 

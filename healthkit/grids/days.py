@@ -17,6 +17,7 @@ POINTS = 21
 """Quantiles of a grid: 0, 0.05, ... 1."""
 BINS = POINTS - 1
 """Bins between them."""
+_ABRUPT = -0.4  # shape of a tail from which it has a definite end
 _DIGITS = 6  # after the point, that collectors round to at most
 _DECIMAL = [10.0**-digits for digits in range(_DIGITS + 1)]
 
@@ -39,7 +40,16 @@ class Days:
         self.shared = shared(real, self.step, there)
         self.first = tail_shape(-real[..., 2::-1], n)[..., None]
         self.last = tail_shape(real[..., -3:], n)[..., None]
+        self.pinned = self._pinned(real[..., 0], self.low, there), self._pinned(real[..., -1], self.high, there)
         self.events = Events.of(real, n, mean, self.step)
+
+    def _pinned(self, ends: Array, end: Array, there: np.ndarray[Any, np.dtype[np.bool_]]) -> Array:
+        """Which days end where all days do, when several do; values that are rounded do so by chance."""
+        import numpy as np
+
+        alike = there & (ends == end[:, None])
+        several = (alike.sum(axis=1) > 1) & (np.ravel(self.step) == 0)
+        return np.asarray(alike & several[:, None])[..., None]
 
     def rounded(self, x: Array) -> Array:
         """The nearest value that there can be."""
@@ -95,6 +105,23 @@ class Days:
         floor = np.divide(self.step[:, None, None], wide, out=np.ones_like(wide), where=wide > 0).clip(0.0, 1.0)
         return np.where(bins == 0, np.maximum(atom, floor), np.where(bins == BINS - 1, atom, 0.0))
 
+    def heap(self, bins: Counts, part: Array) -> Array:
+        """Share of an outermost bin that may lie at its far end, beyond what the shape of the tail tells.
+
+        Where the tail ends abruptly, at a floor or a cap, values may heap up there like a square root; where days end at the
+        very same value, all of the bin may be that value.
+        """
+        import numpy as np
+
+        out = np.zeros_like(part)
+        for here, shape, pinned, rest in (
+            (bins == 0, self.first, self.pinned[0], part),
+            (bins == BINS - 1, self.last, self.pinned[1], 1 - part),
+        ):
+            heap = np.where(shape <= _ABRUPT, np.sqrt(rest) - rest, 0.0)
+            out = np.where(here, np.where(pinned, 1 - rest, heap), out)
+        return out
+
     def error(self, x: Array, p: Array) -> tuple[Array, Array]:
         """How far p may be from the ranks that x has: for smooth days, and at most."""
         import numpy as np
@@ -111,5 +138,6 @@ class Days:
         guess = self.weight * self.guess(bins, atom) * inside / BINS
         bridge = self.weight**2 * (even * (1 - even) / np.maximum(self.n, 1) / BINS + atom / 12 / BINS**2)
         curve = self.weight * (even * (1 - even) / 3 + np.abs(part - even) * (1 - atom) / 2) / BINS
+        curve += self.weight * self.heap(bins, part) / BINS
         error = 2 * np.sqrt((bridge * inside).sum(axis=1)) + (curve * inside + guess).sum(axis=1)
         return error, np.maximum(np.maximum(most - p, p - least), 0.0)
