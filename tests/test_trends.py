@@ -12,7 +12,9 @@ from scipy import stats
 
 from healthkit.errors import BadSeries, HealthkitError, NotEnoughData, ParameterError
 from healthkit.trends import Trend, trend, trend_many
+from healthkit.trends.explanations import LINES, explain
 from healthkit.trends.fits import fit, whiten
+from healthkit.trends.lines import columns
 from healthkit.trends.mixtures import Mixture, student
 from healthkit.trends.noises import Noises
 from healthkit.trends.spikes import spikes
@@ -146,6 +148,29 @@ def test_fits_agree_with_statsmodels_gls(phi, white):
     value, error = fitted.coefficient(0)
     assert value[0, 0] == pytest.approx(theirs.params[0], rel=1e-6)
     assert error[0, 0] == pytest.approx(theirs.bse[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("change", [0.0, 2.0])
+def test_a_line_is_as_likely_as_numerical_integration_over_the_spread_says(change):
+    from scipy.integrate import quad
+
+    rng = np.random.default_rng(22)
+    values = noise(rng, (1, 50)) + np.linspace(0, change, 50)
+    grid, measured = one_noise(0.0), np.ones((1, 50), dtype=bool)
+    whitening = whiten(measured, grid)
+    design = columns(50, 1, np.full((1, 0), -1))
+    still = explain(fit(design, values, measured, grid, whitening), whitening, grid.phi).still[0, 0]
+    rest, line = (row - row.mean() for row in (values[0], np.linspace(0, 1, 50)))
+
+    def integral(size):
+        # the mean is integrated out: 49 degrees of freedom
+        return quad(lambda u: u**48 * np.exp(-((u * rest - size * line) ** 2).sum() / 2 + 49 / 2), 0, 5, points=[1.0])[
+            0
+        ]
+
+    for place, size in enumerate(LINES, start=1):
+        expected = np.log((integral(size) + integral(-size)) / 2 / integral(0.0))
+        assert still[place] - still[0] == pytest.approx(expected, abs=0.02)
 
 
 def test_student_is_scipys():

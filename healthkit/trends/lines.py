@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from healthkit.trends.constants import ODDS
 from healthkit.trends.fits import Whitening, fit, whiten
 from healthkit.trends.mixtures import mixture
 from healthkit.trends.steps import may_begin, scan
@@ -93,14 +94,14 @@ def draw(values: Floats, measured: Mask, noises: Noises, *, season: int) -> Line
     taken = lines.at[:, :0]
     whitening = whiten(measured, noises)
     for found in range(MOST_SHIFTS + 1):
-        fitted = fit(_columns(n, season, taken), values[rows], measured[rows], noises, whitening)
+        fitted = fit(columns(n, season, taken), values[rows], measured[rows], noises, whitening)
         _note_slope(lines, rows, fitted, odds, found)
         _note_steps(lines, rows, fitted, taken)
         if found == MOST_SHIFTS:
             break
-        best = scan(fitted, whitening, noises.phi, may_begin(measured[rows], taken))
+        best = scan(fitted, whitening, noises, may_begin(measured[rows], taken))
         lines.rivals[rows] = best.rivals
-        more = best.margin > 0
+        more = best.margin > (ODDS.another if found else 0.0)
         if not more.any():
             break
         taken = np.concatenate([taken[more], best.at[more, None]], axis=1)
@@ -109,7 +110,7 @@ def draw(values: Floats, measured: Mask, noises: Noises, *, season: int) -> Line
     return lines
 
 
-def _columns(n: int, season: int, taken: NDArray[np.intp]) -> Floats:
+def columns(n: int, season: int, taken: NDArray[np.intp]) -> Floats:
     """Season, steps and line, (c, n, season + steps + 1)."""
     time = np.arange(n)
     shape = (len(taken), n)
