@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,56 @@ def logbook(home: Path, *, since: datetime, until: datetime, hosts: Sequence[str
             rows = state.records("task_runs", since=since, until=until)
     except StoreError as error:
         return Logbook(unknown=str(error))
-    ours = (row for row in rows if isinstance(row["detail"], dict) and "procedure" in row["detail"])
+    ours = (_of_procedure(row) for row in rows if isinstance(row["detail"], dict) and "procedure" in row["detail"])
     return Logbook(tuple(_run(row) for row in ours if not hosts or row["host"] in hosts))
+
+
+def runs_of(
+    state: State, procedure: str, *, since: datetime | None = None, limit: int | None = None, host: str | None = None
+) -> list[dict[str, Any]]:
+    """Rows of `task_runs` of a procedure, newest first, whoever started it; status and exit code are the procedure's.
+
+    Raises:
+        StoreError: The database cannot be read.
+    """
+    where: dict[str, Any] = {"procedure": procedure} | ({} if host is None else {"host": host})
+    rows = state.records("task_runs", since=since, limit=limit, **where)
+    return [_of_procedure(row) for row in rows]
+
+
+def by_task(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of `task_runs` by task, in their order: what tells whether the tasks run.
+
+    A procedure that was run by hand counts as a task until the schedule has run it again: from then on that run tells how
+    things stand. Homes of before, which kept scheduled runs twice, are read as if they had kept them once.
+
+    Args:
+        rows: Newest first.
+    """
+    never = datetime.min.replace(tzinfo=UTC)
+    scheduled: dict[str, datetime] = {}
+    for row in rows:
+        procedure = _procedure(row)
+        if procedure and procedure != row["task"]:
+            scheduled[procedure] = max(scheduled.get(procedure, never), row["ended"] or row["started"])
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["task"] and row["started"] > scheduled.get(row["task"], never):
+            found.setdefault(row["task"], []).append(row)
+    return found
+
+
+def _procedure(row: Mapping[str, Any]) -> str:
+    """Which procedure a row is about, by its evidence or by what the task calls; empty for anything else."""
+    detail = row["detail"] if isinstance(row["detail"], dict) else {}
+    kind, name = [*(detail.get("command") or ()), "", "", ""][1:3]
+    return str(detail.get("procedure") or (name if kind == "run" else ""))
+
+
+def _of_procedure(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the procedure's own verdict: a review that found the worst is a task that did its work."""
+    detail = row["detail"] if isinstance(row["detail"], dict) else {}
+    return row | {name: detail[name] for name in ("status", "exit_code") if name in detail}
 
 
 def _run(row: Mapping[str, Any]) -> RecordedRun:

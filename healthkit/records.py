@@ -67,6 +67,12 @@ ORDER = {
     "checklists": "done_ms",
 }
 """The column that tells a record's time, where it is not `ts_ms`."""
+DERIVED: dict[str, dict[str, str]] = {
+    "task_runs": {
+        "procedure": "COALESCE(CASE WHEN json_valid(detail) THEN json_extract(detail, '$.procedure') END, task)"
+    },
+}
+"""What records can be asked for besides columns: a task keeps the run of its procedure, which has another name."""
 _DATED = ("health_reports", "task_runs", "reports", "checklists")
 """Tables whose times are those at which something was done; of events and incidents people give the time."""
 

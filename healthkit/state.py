@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 
 from healthkit.errors import StoreError
 from healthkit.records import (
+    DERIVED,
     ORDER,
     TABLES,
     column_of,
@@ -136,14 +137,15 @@ class State:
             since: Only those of this time or later; of forecasts, the day they are for.
             until: Only those before this time.
             limit: At most so many.
-            equal: Only those with these values, by column; None for those without a value.
+            equal: Only those with these values, by column or by what is derived from one (`procedure` of task_runs);
+                None for those without a value.
 
         Raises:
             StoreError: The database cannot be read.
         """
-        order = ORDER.get(table, "ts_ms")
+        order, derived = ORDER.get(table, "ts_ms"), DERIVED.get(table, {})
         # Rows that somebody else wrote into a shared table have no time of ours.
-        tests = [f"{order} IS NOT NULL", *(f"{column_of(table, name)} IS ?" for name in equal)]
+        tests = [f"{order} IS NOT NULL", *(f"{derived.get(name) or column_of(table, name)} IS ?" for name in equal)]
         values = [encode_value(value) for value in equal.values()]
         for sign, bound in ((">=", since), ("<", until)):
             if bound is not None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import healthkit as hk
 from healthkit.config import load_config
 from healthkit.demo import demo_data
-from healthkit.logbook import logbook
+from healthkit.logbook import by_task, logbook, runs_of
 from healthkit.procedures import run
 from healthkit.state import State
 from healthkit.store import write_samples
@@ -60,3 +60,44 @@ def test_a_review_sees_the_runs_of_its_period_and_of_the_days_after(tmp_path):
         run("security_review", tmp_path, now=datetime(2026, 11, day, 3, tzinfo=UTC))
     week = hk.review(tmp_path, "weekly", period="2026-W47", now=NOW + timedelta(hours=1))
     assert [r.started.day for r in week.runs] == [24, 17]
+
+
+def _row(state, task, hours, outcome, **detail):
+    started = NOW - timedelta(hours=hours)
+    state.record_task_run(task, started=started, ended=started, status=outcome, exit_code=2, host="a", detail=detail)
+
+
+def test_a_run_of_a_task_is_found_by_its_procedure_with_the_procedure_s_verdict(tmp_path):
+    """A review that found the worst is a failed review, of a task that did its work."""
+    calls = {"command": ["healthkit", "run", "restore_test"]}
+    with State(tmp_path) as state:
+        _row(state, "weekly-backup-test", 3, "ok", **calls, procedure="restore_test", status="unknown", exit_code=3)
+        _row(state, "weekly-backup-test", 2, "failed", **calls)  # it ended before the procedure began
+        _row(state, "restore_test", 1, "ok")  # somebody else's row, by its name alone
+        found = runs_of(state, "restore_test")
+    assert [(row["task"], row["status"], row["exit_code"]) for row in found] == [
+        ("restore_test", "ok", 2),
+        ("weekly-backup-test", "unknown", 3),
+    ]
+    assert [run.status for run in _book(tmp_path).of("restore_test")] == ["unknown"]
+
+
+def test_what_was_run_by_hand_counts_until_the_schedule_ran_it_again(tmp_path):
+    """And a home that kept scheduled runs twice, once for the task and once for the procedure, is read as if once."""
+    calls = {"command": ["healthkit", "run", "backup", "--apply"]}
+
+    def tasks():
+        with State(tmp_path) as state:
+            return {task: len(rows) for task, rows in by_task(state.records("task_runs")).items()}
+
+    with State(tmp_path) as state:
+        _row(state, "daily-backup", 9, "failed", **calls)
+        _row(state, "backup", 9, "failed", procedure="backup", status="failed", exit_code=2)
+        _row(state, "daily-expiry", 9, "ok", command=["healthkit", "store", "expire"])
+    assert tasks() == {"daily-backup": 1, "daily-expiry": 1}
+    with State(tmp_path) as state:
+        _row(state, "backup", 2, "failed", procedure="backup", status="failed", exit_code=2)
+    assert tasks() == {"backup": 1, "daily-backup": 1, "daily-expiry": 1}
+    with State(tmp_path) as state:
+        _row(state, "daily-backup", 1, "ok", **calls, procedure="backup", status="ok", exit_code=0)
+    assert tasks() == {"daily-backup": 2, "daily-expiry": 1}

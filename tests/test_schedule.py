@@ -6,20 +6,25 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from healthkit import procedures
 from healthkit.checks import check
 from healthkit.cli.main import main
 from healthkit.config import Config, config_path, parse_config
 from healthkit.errors import ConfigError, ParameterError, StoreError
 from healthkit.findings import Severity
+from healthkit.logbook import KILLED, logbook
+from healthkit.procedures._records import begin
 from healthkit.schedule import installing, runs, tasks
 from healthkit.schedule.calendars import Calendar
 from healthkit.schedule.crontabs import crontab, crontab_path
@@ -300,6 +305,58 @@ def test_a_run_that_was_killed_is_found_out_by_the_next(tmp_path):
     runs.run(a_task(), Place(tmp_path), Config())
     with State(tmp_path) as state:
         assert sorted(row["status"] for row in state.records("task_runs")) == ["failed", "ok"]
+
+
+@pytest.mark.slow
+def test_a_scheduled_procedure_is_one_run_one_row_one_finding(tmp_path):
+    """Its evidence is in the row of the task, where the checks and the reports find it by the procedure's name."""
+    home, backups, database = tmp_path / "home", tmp_path / "backups", tmp_path / "app.db"
+    with closing(sqlite3.connect(database)) as db:
+        db.execute("CREATE TABLE tokens (id INTEGER PRIMARY KEY)")
+    config_path(home).parent.mkdir(parents=True)
+    text = f"backups: {{directory: {backups}}}\ndatabases: [{{name: app, path: {database}}}]\n"
+    config_path(home).write_text(text)
+    task, config = tasks.task("weekly-backup-test"), parse_config(text)
+
+    def seen():
+        with State(home) as state:
+            kept = state.records("task_runs")
+        findings = check(home, config=config, names=["tasks", "restore_test"])
+        bad = [(f.check, f.subject) for f in findings if f.severity not in {Severity.OK, Severity.INFO}]
+        return [(row["task"], row["status"]) for row in kept], bad
+
+    assert runs.run(task, Place(home), config).status == "failed"  # there is no backup
+    failed = ("weekly-backup-test", "failed")
+    assert seen() == ([failed], [("restore_test", "result"), ("tasks", "weekly-backup-test")])
+    assert procedures.run("backup", home, config=config, dry_run=False).exit_code == 0
+    assert runs.run(task, Place(home), config).status == "ok"
+    assert seen() == ([("weekly-backup-test", "ok"), ("backup", "ok"), failed], [])
+    now = datetime.now(UTC)
+    last = logbook(home, since=now - timedelta(hours=1), until=now).last("restore_test")
+    assert (last.status, last.steps[0]["status"]) == ("ok", "ok")
+    with State(home) as state:
+        detail = state.last_task_run("weekly-backup-test")["detail"]
+    assert detail["command"] == ["healthkit", "run", "restore_test"]
+    assert "restore_test" in detail["output"]
+
+
+def test_a_killed_run_of_a_procedure_is_unfinished_until_the_next_run_tells(tmp_path):
+    """Neither the task nor its procedure came to write an end."""
+    task = a_task(name="weekly-test", command=("run", "security_review"))
+    with State(tmp_path) as state:
+        detail = {"command": ["healthkit", *task.command]}
+        state.record_task_run(task.name, started=NOW, ended=None, status="running", host="a", detail=detail)
+        (row,) = state.records("task_runs")
+    begin(tmp_path, "security_review", started=NOW, host="a", task_run=row["id"])
+
+    def kept():
+        return logbook(tmp_path, since=NOW, until=NOW + timedelta(seconds=1))
+
+    assert [run.status for run in kept()] == ["running"]
+    begin(tmp_path, "security_review", started=NOW + timedelta(hours=1), host="a")
+    assert [(run.status, run.reason) for run in kept()] == [("failed", KILLED)]
+    with State(tmp_path) as state:
+        assert [run["task"] for run in state.records("task_runs")] == ["security_review", "weekly-test"]
 
 
 def test_what_was_missed_runs_once_and_nothing_from_before_the_installation(tmp_path):

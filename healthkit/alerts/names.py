@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import StoreError
 from healthkit.full_checks import STALE
+from healthkit.logbook import by_task, runs_of
 from healthkit.manifests import newest_backup
 
 if TYPE_CHECKING:
@@ -170,10 +171,9 @@ def _headroom(findings: list[dict[str, Any]], at: datetime, missing: dict[str, s
 
 def _tasks(state: State, now: datetime) -> Iterator[tuple[str, Known]]:
     """Of every task the newest run that ended; a run that was skipped says nothing."""
-    last: dict[str, dict[str, Any]] = {}
-    for run in state.records("task_runs", since=now - timedelta(days=100)):
-        if run["status"] in {"ok", "failed"} and run["task"]:
-            last.setdefault(run["task"], run)
+    kept = state.records("task_runs", since=now - timedelta(days=100))
+    ended = by_task([run for run in kept if run["status"] in {"ok", "failed"}])
+    last = {task: runs[0] for task, runs in ended.items()}
     if not last:
         return
     failed = [run for run in last.values() if run["status"] == "failed"]
@@ -184,7 +184,7 @@ def _tasks(state: State, now: datetime) -> Iterator[tuple[str, Known]]:
 
 
 def _audit(config: Config, state: State, now: datetime, missing: dict[str, str]) -> Iterator[tuple[str, Known]]:
-    for run in state.records("task_runs", task="security_audit", since=now - AUDITED, host=config.host):
+    for run in runs_of(state, "security_audit", since=now - AUDITED, host=config.host):
         steps = run["detail"].get("steps", ()) if isinstance(run["detail"], Mapping) else ()
         scores = [step["evidence"].get("overall_score") for step in steps if step["name"] == "assessment"]
         if scores and isinstance(scores[0], int | float):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.checks._context import not_applicable
 from healthkit.findings import Finding, Severity
+from healthkit.logbook import runs_of
 from healthkit.periods import months_later
 from healthkit.quantities import digits
 from healthkit.state import State
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 COMPONENT = "operations"
 
-TASK = "dr_drill"
+PROCEDURE = "dr_drill"
 GRACE = timedelta(days=10)
 """The schedule drills on the first of a quarter: 92 days may lie between two of them."""
 _RUN = "Run it: healthkit run dr_drill; and see that the schedule does: healthkit schedule show."
@@ -37,7 +38,7 @@ def check(context: Context) -> Iterator[Finding]:
     runs = []
     if (context.home / "health.db").exists():
         with State(context.home, timeout=2) as state:
-            runs = [run for run in state.records("task_runs", task=TASK, limit=100) if run["status"] != "running"]
+            runs = [run for run in runs_of(state, PROCEDURE, limit=100) if run["status"] != "running"]
     evidence = {"runs": len(runs), "source": "health.db: task_runs"}
     if not runs:
         yield Finding("drill", Severity.WARNING, "drill", "none was ever run", evidence=evidence, hint=_RUN)

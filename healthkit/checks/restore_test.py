@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.checks._context import not_applicable
 from healthkit.findings import Finding, Severity
+from healthkit.logbook import runs_of
 from healthkit.quantities import digits
 from healthkit.state import State
 
@@ -18,7 +19,7 @@ COMPONENT = "data_safety"
 WEIGHT = 2
 CAP = 59
 
-TASK = "restore_test"
+PROCEDURE = "restore_test"
 DAYS = 35
 """A month and some grace: the runbook tests every week, its disaster drill every quarter."""
 WITHOUT = 84
@@ -27,7 +28,7 @@ _RUN = "Run it: healthkit run restore_test; and see that the schedule does: heal
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """The newest run of the task `restore_test`, and the newest that succeeded, from `task_runs`.
+    """The newest run of the procedure `restore_test`, and the newest that succeeded, from `task_runs`.
 
     Raises:
         StoreError: healthkit's own database cannot be read.
@@ -38,7 +39,7 @@ def check(context: Context) -> Iterator[Finding]:
     runs = []
     if (context.home / "health.db").exists():
         with State(context.home, timeout=2) as state:
-            runs = [run for run in state.records("task_runs", task=TASK, limit=100) if run["status"] != "running"]
+            runs = [run for run in runs_of(state, PROCEDURE, limit=100) if run["status"] != "running"]
     good = next((run for run in runs if run["status"] == "ok"), None)
     evidence = {"threshold": DAYS, "runs": len(runs), "source": "health.db: task_runs"}
     if runs and runs[0] is not good:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.checks._context import not_applicable
 from healthkit.findings import Finding, Severity
+from healthkit.logbook import by_task
 from healthkit.quantities import quantity
 from healthkit.state import State
 
@@ -44,9 +45,8 @@ def check(context: Context) -> Iterator[Finding]:
     runs: dict[str, list[dict[str, Any]]] = {}
     if (context.home / "health.db").exists():
         with State(context.home, timeout=2) as state:
-            for run in state.records("task_runs", since=context.now - timedelta(days=400)):
-                if run["task"] not in ON_DEMAND:
-                    runs.setdefault(run["task"], []).append(run)
+            kept = state.records("task_runs", since=context.now - timedelta(days=400))
+        runs = {name: rows for name, rows in by_task(kept).items() if name not in ON_DEMAND}
     if not (scheduled or runs):
         hint = "Install the schedule: healthkit schedule install."
         yield not_applicable("tasks", "tasks", "no task is scheduled, and none ever ran", hint=hint)

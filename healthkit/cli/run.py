@@ -22,9 +22,18 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--option", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="Of this procedure; may be repeated."
 )
+@click.option("--task-run", type=int, hidden=True, help="The row that the schedule began for this run.")
 @options.home
 @options.format_
-def command(*, procedure: str | None, apply: bool, pairs: tuple[tuple[str, str], ...], home: Path, format_: str) -> int:
+def command(
+    *,
+    procedure: str | None,
+    apply: bool,
+    pairs: tuple[tuple[str, str], ...],
+    task_run: int | None,
+    home: Path,
+    format_: str,
+) -> int:
     """Run a procedure, or list them.
 
     Exit code as of a Nagios plug-in: 0 ok or info, 1 warning, 2 critical, 3 unknown.
@@ -35,7 +44,7 @@ def command(*, procedure: str | None, apply: bool, pairs: tuple[tuple[str, str],
     if procedure is None:
         _list(format_)
         return 0
-    done = procedures.run(procedure, home, dry_run=not apply, options=dict(pairs))
+    done = procedures.run(procedure, home, dry_run=not apply, options=dict(pairs), task_run=task_run)
     if not done.dry_run:
         notifying.hand_over_soon(home)
     else:

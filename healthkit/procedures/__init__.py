@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from healthkit.checks._context import NOT_INSTALLED, run_tool
 from healthkit.config import Config, load_config
@@ -93,6 +94,7 @@ def run(
     root: str = "/",
     run: Callable[..., subprocess.CompletedProcess[str]] = run_tool,
     options: Mapping[str, str] | None = None,
+    task_run: int | None = None,
 ) -> Run:
     """Run a procedure, or say what it would do.
 
@@ -105,6 +107,7 @@ def run(
         root: Top of the tree that system files are looked up in.
         run: Runs a program: an argument list, `timeout` in seconds.
         options: What the procedure's `OPTIONS` name.
+        task_run: The row of `task_runs` that the schedule began for this run and that keeps its evidence.
 
     Raises:
         ConfigError: The configuration cannot be used, and the procedure is not for an emergency.
@@ -127,7 +130,7 @@ def run(
         options=options or {},
     )
     with orderly_end():
-        return _Course(scene, [broken(scene)] if broken else []).take(known)
+        return _Course(scene, [broken(scene)] if broken else [], task_run).take(known)
 
 
 def _configuration(
@@ -150,8 +153,9 @@ def _configuration(
 class _Course:
     """One run under way."""
 
-    def __init__(self, scene: Scene, known: list[Finding]) -> None:
+    def __init__(self, scene: Scene, known: list[Finding], task_run: int | None) -> None:
         self._scene = scene
+        self._task_run = task_run
         self._steps: list[Step] = []
         self._findings = known
         self._began = time.monotonic()
@@ -167,7 +171,8 @@ class _Course:
                     self._stop("lock", error, 0.0)
                     return self._result()
                 scene.forget()
-                self._record(lambda: _records.begin(scene.home, known.name, started=scene.now, host=scene.config.host))
+                about: dict[str, Any] = {"started": scene.now, "host": scene.config.host, "task_run": self._task_run}
+                self._record(lambda: _records.begin(scene.home, known.name, **about))
             try:
                 with scene.endings:
                     self._walk(known)

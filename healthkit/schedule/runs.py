@@ -80,10 +80,10 @@ def run(task: Task, place: Place, config: Config) -> TaskRun:
         if lock is None:
             _skip(place.home, task, config, started)
             raise TaskBusy(f"task {task.name} still runs: not started again")
-        _begin(place.home, task, config, started)
+        row = _begin(place.home, task, config, started)
         code, output = STOPPED, ""
         try:
-            code, output = _execute(_command(task, place, config), place, task.timeout, lock)
+            code, output = _execute(_command(task, place, config, row), place, task.timeout, lock)
         finally:
             # A check that found something exits 1 as a crash of Python does: only the one of them ran.
             good = code in task.good and not (code == 1 and "Traceback (most recent call last)" in output)
@@ -121,9 +121,11 @@ def missed(
     return [task for _, task in sorted(found, key=lambda pair: pair[0])]
 
 
-def _command(task: Task, place: Place, config: Config) -> list[str]:
+def _command(task: Task, place: Place, config: Config, row: int | None) -> list[str]:
+    """The argument list; a procedure is told the row of this run, to keep its evidence there: one run, one row."""
     listed = task.recipients and config.mail.recipients.of(task.recipients)
-    return place.command(*task.command, *(("--recipients", task.recipients) if task.recipients and listed else ()))
+    more = ("--recipients", task.recipients) if task.recipients and listed else ()
+    return place.command(*task.command, *more, *(("--task-run", str(row)) if row and task.procedure else ()))
 
 
 @contextlib.contextmanager
@@ -230,28 +232,48 @@ def _skip(home: Path, task: Task, config: Config, started: datetime) -> None:
             )
 
 
-def _begin(home: Path, task: Task, config: Config, started: datetime) -> None:
-    """Record that it started; what an earlier run left open was killed, or the power went."""
+def _begin(home: Path, task: Task, config: Config, started: datetime) -> int | None:
+    """Record that it started; what an earlier run left open was killed, or the power went.
+
+    Returns:
+        The `id` of its row; None where the database has none.
+    """
     if task.often:
-        return
+        return None
     with State(home) as state:
         if not state.problem:
             dead = state.records("task_runs", task=task.name, status="running")
-            change = {"status": "failed", "ended": started, "detail": {"reason": "was killed, or the host went down"}}
-            state.update_all("task_runs", {row["id"]: change for row in dead})
-        state.record_task_run(task.name, started=started, ended=None, status="running", host=config.host)
+            change = {"status": "failed", "ended": started}
+            reason = {"reason": "was killed, or the host went down"}
+            state.update_all("task_runs", {row["id"]: change | {"detail": row["detail"] | reason} for row in dead})
+        times: dict[str, Any] = {"started": started, "ended": None}
+        state.record_task_run(task.name, **times, status="running", host=config.host, detail=_calls(task))
+        row = _row(state, task, started)
+        return row["id"] if row else None
 
 
 def _end(home: Path, task: Task, config: Config, result: TaskRun) -> None:
-    detail: dict[str, Any] = {"output": result.output, "command": ["healthkit", *task.command]}
-    values = {"ended": result.ended, "status": result.status, "exit_code": result.exit_code, "detail": detail}
+    detail: dict[str, Any] = {"output": result.output, **_calls(task)}
+    values = {"ended": result.ended, "status": result.status, "exit_code": result.exit_code}
     with State(home) as state:
-        known = [] if state.problem else state.records("task_runs", task=task.name, status="running", limit=1)
+        row = _row(state, task, result.started)
+        if row:  # what its procedure kept there stays, and so does that it kept nothing
+            state.update("task_runs", row["id"], **values, detail=row["detail"] | detail)
+            return
         last = None if state.problem else state.last_task_run(task.name)
-        if known:
-            state.update("task_runs", known[0]["id"], **values)
-        elif not task.often or _worth_recording(last, result):
-            state.record("task_runs", {"task": task.name, "host": config.host, "started": result.started, **values})
+        if not task.often or _worth_recording(last, result):
+            about = {"task": task.name, "host": config.host, "started": result.started}
+            state.record("task_runs", about | values | {"detail": detail})
+
+
+def _calls(task: Task) -> dict[str, Any]:
+    return {"command": ["healthkit", *task.command]}
+
+
+def _row(state: State, task: Task, started: datetime) -> dict[str, Any] | None:
+    """The row of a run; None if the database has none: it cannot be used, or another was put in its place."""
+    rows = [] if state.problem else state.records("task_runs", task=task.name, started=started, limit=1)
+    return next(iter(rows), None)
 
 
 def _worth_recording(last: dict[str, Any] | None, result: TaskRun) -> bool:

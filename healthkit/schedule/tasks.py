@@ -46,12 +46,17 @@ class Task:
     """Runs so often that only a change, and one run a day, is recorded."""
 
     @property
+    def procedure(self) -> str:
+        """The procedure that it runs; empty if it does something else."""
+        return self.command[1] if self.command[0] == "run" else ""
+
+    @property
     def lacks(self) -> str:
         """What it calls and this version does not have; empty if it can run."""
         kind, about = self.command[0], self.command[1] if len(self.command) > 1 else ""
         if find_spec("healthkit.cli") and not find_spec(f"healthkit.cli.{kind}"):
             return f"healthkit {kind}"
-        if kind == "run" and not find_spec(f"healthkit.procedures.{about}"):
+        if self.procedure and not find_spec(f"healthkit.procedures.{self.procedure}"):
             return f"healthkit run {about}"
         if kind == "report" and not self.own and not files("healthkit.notebooks").joinpath(f"{about}.ipynb").is_file():
             return f"healthkit report {about}"
