@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthkit.quantities import difference
+from healthkit.quantities import counted, difference
 from healthkit.schema import rate_unit, title
 from healthkit.state import State
 
@@ -129,8 +129,8 @@ def count(series: Sequence[Mapping[str, Any]], days: int) -> str:
     if not series:
         return f"no series was measured on a whole day of the last {days}"
     return (
-        f"{sure} of {len(known)} series of the last {days} days have a trend beyond chance; "
-        f"{few} have too few days to tell"
+        f"{sure} of {len(known)} series of the last {counted(days, 'day')} {'has' if sure == 1 else 'have'} a trend beyond chance; "
+        f"{counted(few, 'has', 'have')} too few days to tell"
     )
 
 

@@ -44,6 +44,20 @@ def quantity(value: float | None, unit: str = "") -> str:
     return f"{digits(value)}{NBSP}{base}{rate}"
 
 
+def counted(number: int, noun: str, several: str = "") -> str:
+    """A number and what it counts, with whatever agrees with it.
+
+    Args:
+        number: How many.
+        noun: Of one.
+        several: Of any other number; by default with an s.
+
+    >>> counted(1, "host"), counted(0, "answer"), counted(2, "host needs", "hosts need")
+    ('1 host', '0 answers', '2 hosts need')
+    """
+    return f"{number} {noun if number == 1 else several or noun + 's'}"
+
+
 def difference(value: float | None, unit: str = "") -> str:
     r"""A change: with its sign; ratios in percentage points.
 

@@ -17,6 +17,7 @@ from healthkit import fleets
 from healthkit.config import Recipient, load_config
 from healthkit.errors import ParameterError
 from healthkit.findings import Severity
+from healthkit.quantities import counted
 from healthkit.reports import archive, delivery, editions, notebooks, outbox, outputs
 
 if TYPE_CHECKING:
@@ -142,6 +143,6 @@ def _part(attention: Shown, wanted: set[str]) -> Shown:
     kept = [row for row in rows if row.get("severity") in wanted]
     left = len(rows) - len(kept)
     lines = [f"{row.get('host')}: {row.get('severity')}: {row.get('subject')}: {row.get('message')}" for row in kept]
-    note = f"{left} less severe {'finding is' if left == 1 else 'findings are'} in the full report." if left else ""
+    note = f"{counted(left, 'less severe finding is', 'less severe findings are')} in the full report." if left else ""
     text = "\n".join([*(lines or ["Nothing as severe as you asked for."]), *filter(None, [note])])
     return replace(attention, text=text, data={**attention.data, "rows": kept, "note": note})

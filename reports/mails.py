@@ -17,7 +17,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from healthkit.findings import Severity
-from healthkit.quantities import digits
+from healthkit.quantities import counted, digits
 from healthkit.reports import outputs
 from healthkit.reports.markup import slug
 from healthkit.reports.outputs import Shown, Verdict, line
@@ -126,7 +126,7 @@ def text(sections: Sequence[Shown], verdict: Verdict, *, most: int | None = MOST
         if verdict.simulated and section.name == "verdict" and lines[:1] == parts:
             lines = lines[1:]
         if most is not None and len(lines) > most:
-            lines = [*lines[:most], f"({len(lines) - most} more lines in the full report)"]
+            lines = [*lines[:most], f"({counted(len(lines) - most, 'more line')} in the full report)"]
         title = line(section.title)
         parts.append("\n".join([*([title, "-" * len(title)] if title else []), *lines]).strip())
     return "\n\n".join(parts) + "\n"

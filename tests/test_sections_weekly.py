@@ -164,3 +164,11 @@ def test_records_that_cannot_be_read_are_unknown(tmp_path):
     week = hk.review(tmp_path, "weekly", period="2026-W47", now=NOW)
     assert "the records of procedures cannot be read" in sections.security(week).text
     assert "Scores of daily checks are unknown: " in sections.performance(week).text
+
+
+def test_recommendations_are_counted_as_people_count_and_a_host_s_name_stays_whole(tmp_path):
+    fair = of_host("web-9", pd.date_range(MONDAY, periods=6 * HOURS, freq="10min"), busy=0.5)
+    write_samples(tmp_path, fair[fair["metric"] == "cpu_busy_ratio"])
+    shown = sections.recommendations(hk.review(tmp_path, "weekly", period="2026-W47", now=NOW))
+    assert shown.text.splitlines()[-1].startswith("1 recommendation from ")
+    assert '<td><span class="host">web-9</span></td>' in shown.html

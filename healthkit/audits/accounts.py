@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from healthkit.checks._context import printable
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -54,8 +55,8 @@ def _roots(accounts: list[_Account]) -> Finding:
         "accounts",
         Severity.CRITICAL if more else Severity.OK,
         "users",
-        f"{len(more)} users are root by another name{': ' if more else ''}{', '.join(more)}; "
-        f"{len(enter)} of {len(accounts)} users have a shell: {', '.join(enter[:8])}{', ...' if len(enter) > 8 else ''}",
+        f"{counted(len(more), 'user is', 'users are')} root by another name{': ' if more else ''}{', '.join(more)}; "
+        f"{len(enter)} of {counted(len(accounts), 'user')} {'has' if len(enter) == 1 else 'have'} a shell: {', '.join(enter[:8])}{', ...' if len(enter) > 8 else ''}",
         value=float(len(more)),
         evidence={"threshold": 0, "with_shell": enter, "inventory": enter, "source": "/etc/passwd"},
         hint="Remove the number 0 from every user but root." if more else "",
@@ -77,7 +78,7 @@ def _passwords(context: Context, accounts: list[_Account]) -> Iterator[Finding]:
         "accounts",
         Severity.CRITICAL if empty else Severity.OK,
         "passwords",
-        f"{len(empty)} users have an empty password{': ' if empty else ''}{', '.join(empty)}; {len(able)} have one",
+        f"{counted(len(empty), 'user has', 'users have')} an empty password{': ' if empty else ''}{', '.join(empty)}; {counted(len(able), 'has', 'have')} one",
         value=float(len(empty)),
         evidence={"threshold": 0, "with_password": able, "source": "/etc/shadow"},
         hint="Lock them: passwd -l NAME." if empty else "",
@@ -103,8 +104,8 @@ def _sudoers(context: Context) -> Iterator[Finding]:
         "accounts",
         severity,
         "sudo",
-        f"{told}; {len(loose)} files of rules may be written by others; "
-        f"{len(members)} users are in groups that are nearly root{': ' if members else ''}{', '.join(members)}",
+        f"{told}; {counted(len(loose), 'file')} of rules may be written by others; "
+        f"{counted(len(members), 'user is', 'users are')} in groups that are nearly root{': ' if members else ''}{', '.join(members)}",
         value=float(len(free) + len(loose)),
         evidence={"threshold": 0, "rules": free, "writable": loose, "members": members,
                   "inventory": [*free, *(f"{name} in a powerful group" for name in members)], "source": str(top)},

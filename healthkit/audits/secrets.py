@@ -11,6 +11,7 @@ from healthkit.audits import _trees
 from healthkit.audits.writable import LISTED, blind
 from healthkit.checks._context import printable
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -42,7 +43,7 @@ def _judge(where: str, open_: list[str], total: int) -> Finding:
         "secrets",
         Severity.CRITICAL if open_ else Severity.OK,
         where,
-        f"{len(open_)} secrets among {total} files may be read by anyone{first}",
+        f"{counted(len(open_), 'secret')} among {counted(total, 'file')} may be read by anyone{first}",
         value=float(len(open_)),
         evidence={"threshold": 0, "paths": open_[:LISTED], "source": where},
         hint=_HINT if open_ else "",

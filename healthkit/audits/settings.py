@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.checks._context import not_applicable, printable
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -33,7 +34,7 @@ def check(context: Context) -> Iterator[Finding]:
     shared = [p for p, s in modes.items() if s.st_mode & stat.S_IWGRP and s.st_gid and not stat.S_ISLNK(s.st_mode)]
     owners = sorted({status.st_uid for status in modes.values()})
     seen = {printable(path): f"{stat.filemode(s.st_mode)} {s.st_uid}:{s.st_gid}" for path, s in modes.items()}
-    message = f"{len(shared)} of {len(entries)} files and folders may be written by a group besides root's"
+    message = f"{len(shared)} of {counted(len(entries), 'file or folder', 'files and folders')} may be written by a group besides root's"
     yield Finding(
         "settings",
         Severity.WARNING if shared else Severity.OK,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.audits import _trees
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -39,7 +40,7 @@ def judge(name: str, where: str, writable: list[str], closed: list[str], total: 
         name,
         Severity.CRITICAL if writable else Severity.OK if total else Severity.UNKNOWN,
         where,
-        f"{len(writable)} of {total} files and folders may be written by anyone{first}",
+        f"{len(writable)} of {counted(total, 'file or folder', 'files and folders')} may be written by anyone{first}",
         value=float(len(writable)),
         evidence={"threshold": 0, "paths": writable[:LISTED], "looked_at": total, "source": where},
         hint="chmod o-w them; find what made them so." if writable else "" if total else "See why nothing is there.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.capacity.rows import DAY, CapacityRow
 from healthkit.errors import ParameterError
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 from healthkit.schema import title
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Capacity:
             return "No resource with a limit was measured."
         count = {state: sum(row.state == state for row in self.rows) for state in ("over", "reaches", "unknown")}
         words = [
-            f"{count['over'] + count['reaches']} of {len(self.rows)} resources at their limit within {self.horizon} days"
+            f"{count['over'] + count['reaches']} of {counted(len(self.rows), 'resource at its', 'resources at their')} limit within {self.horizon} days"
         ]
         if count["over"]:
             words[0] += f", {count['over']} of them now"

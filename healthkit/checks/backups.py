@@ -15,7 +15,7 @@ from healthkit.checks._context import not_applicable
 from healthkit.errors import StoreError
 from healthkit.findings import Finding, Severity
 from healthkit.manifests import Backup, backup_folders, digest, read_manifest
-from healthkit.quantities import quantity, utc
+from healthkit.quantities import counted, quantity, utc
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -109,7 +109,7 @@ def _content(context: Context, newest: Backup) -> Finding:
     wrong = list(_wrong(context, newest))
     manifest = newest.manifest
     size = sum(file.bytes for file in manifest.files)
-    whole = f"{len(manifest.files)} files, {quantity(size, 'bytes')}, all there"
+    whole = f"{counted(len(manifest.files), 'file')}, {quantity(size, 'bytes')}, all there"
     return Finding(
         "backups",
         Severity.CRITICAL if wrong else Severity.OK,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from healthkit.checks._context import not_applicable, printable
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import digits
+from healthkit.quantities import counted, digits
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -68,7 +68,7 @@ def _on_disk(context: Context, path: Path) -> Iterator[Finding]:
     ends = [_end(context, block.decode("ascii", "replace")) for block in blocks]
     known = [end for end in ends if end]
     if len(known) < len(ends):
-        message = f"{len(ends) - len(known)} of {len(ends)} certificates cannot be parsed"
+        message = f"{len(ends) - len(known)} of {counted(len(ends), 'certificate')} cannot be parsed"
         hint = f"See openssl x509 -in {printable(path)} -noout -text."
         yield Finding("certificates", Severity.UNKNOWN, printable(path), message, hint=hint)
     if known:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from healthkit.checks._context import not_applicable
 from healthkit.findings import Finding, Severity
 from healthkit.manifests import BackedDatabase, Manifest, count_rows, newest_backup, open_read_only
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -99,7 +99,9 @@ def _examine(
     orphans = connection.execute("PRAGMA foreign_key_check").fetchmany(1000)
     if orphans:
         tables = sorted({str(row[0]) for row in orphans})
-        message = f"{len(orphans)} rows refer to rows that are not there, in {', '.join(tables)}"
+        message = (
+            f"{counted(len(orphans), 'row refers', 'rows refer')} to rows that are not there, in {', '.join(tables)}"
+        )
         yield said.finding(Severity.WARNING, message, "See PRAGMA foreign_key_check; repair in the application.")
     rows = count_rows(connection)
     if not rows:
@@ -111,7 +113,7 @@ def _examine(
     )
     if not (lost or orphans):
         compared = ", as many as in the last backup or more" if backed else "; no backup to compare with"
-        message = f"whole: {quantity(size, 'bytes')}, {sum(rows.values())} rows in {len(rows)} tables{compared}"
+        message = f"whole: {quantity(size, 'bytes')}, {counted(sum(rows.values()), 'row')} in {counted(len(rows), 'table')}{compared}"
         yield said.finding(Severity.OK, message, "", rows=rows)
 
 
@@ -121,11 +123,11 @@ def _lost(rows: dict[str, int], backed: BackedDatabase) -> list[tuple[bool, str]
     for table, before in sorted(backed.tables.items()):
         after = rows.get(table)
         if after is None:
-            lost.append((True, f"table {table} is gone; the last backup has {before} rows of it"))
+            lost.append((True, f"table {table} is gone; the last backup has {counted(before, 'row')} of it"))
         elif after == 0 < before:
-            lost.append((True, f"table {table} is empty; the last backup has {before} rows of it"))
+            lost.append((True, f"table {table} is empty; the last backup has {counted(before, 'row')} of it"))
         elif after < before / 2:
-            lost.append((False, f"table {table} has {after} rows; the last backup has {before}"))
+            lost.append((False, f"table {table} has {counted(after, 'row')}; the last backup has {before}"))
     return lost
 
 

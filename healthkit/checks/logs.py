@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.checks._context import not_applicable, printable
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -102,7 +102,7 @@ def _total(name: str, logs: list[_Log], limit: float) -> Finding:
         "logs",
         Severity.CRITICAL if total > 2 * limit else severity,
         f"{name}: size",
-        f"{quantity(total, 'bytes')} in {len(logs)} files; the limit is {quantity(limit, 'bytes')}",
+        f"{quantity(total, 'bytes')} in {counted(len(logs), 'file')}; the limit is {quantity(limit, 'bytes')}",
         value=total,
         unit="bytes",
         evidence={
@@ -178,7 +178,7 @@ def _errors(name: str, logs: list[_Log]) -> Finding:
         "logs",
         severity,
         f"{name}: errors",
-        f"{total} lines tell of an error in the last MiB of {len(logs)} live logs{unread}",
+        f"{counted(total, 'line tells', 'lines tell')} of an error in the last MiB of {counted(len(logs), 'live log')}{unread}",
         value=float(total),
         evidence={"threshold": ERRORS, "counts": counts, "last": last, "unread": closed, "source": name},
         hint="Read them, newest first." if total > ERRORS else "Run the check as their owner." if closed else "",

@@ -14,7 +14,7 @@ import psutil
 from healthkit.checks._context import judge, not_applicable
 from healthkit.checks._probes import Probe
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -131,7 +131,7 @@ def _last_day(context: Context, name: str) -> Iterator[Finding]:
         "services",
         severity,
         f"{name}: response time",
-        f"95th percentile {quantity(p95, 'seconds')} of {len(seconds)} answers; the limit is {quantity(limit, 'seconds')}",
+        f"95th percentile {quantity(p95, 'seconds')} of {counted(len(seconds), 'answer')}; the limit is {quantity(limit, 'seconds')}",
         value=p95,
         unit="seconds",
         evidence={

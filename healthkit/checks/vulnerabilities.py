@@ -21,6 +21,7 @@ import msgspec
 
 from healthkit.files import write_atomically
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -114,9 +115,9 @@ def _judge(environment: str, report: _Report) -> Iterator[Finding]:
         "vulnerabilities",
         Severity.CRITICAL if count else Severity.OK if audited else Severity.UNKNOWN,
         environment,
-        f"{count} known vulnerabilities in {len(vulnerable)} of {audited} packages: {', '.join(sorted(vulnerable)[:5])}"
+        f"{counted(count, 'known vulnerability', 'known vulnerabilities')} in {len(vulnerable)} of {counted(audited, 'package')}: {', '.join(sorted(vulnerable)[:5])}"
         if count
-        else f"no known vulnerability in {audited} packages",
+        else f"no known vulnerability in {counted(audited, 'package')}",
         value=float(count) if audited else None,
         evidence={"threshold": 0, "vulnerable": vulnerable, "audited": audited, "source": source},
         hint="Upgrade to a version that is fixed; see evidence.vulnerable." if count else "",
@@ -129,7 +130,7 @@ def _judge(environment: str, report: _Report) -> Iterator[Finding]:
             "vulnerabilities",
             Severity.UNKNOWN,
             f"{environment}: skipped",
-            f"{len(skipped)} of {len(dependencies)} packages were not looked up: {some}",
+            f"{len(skipped)} of {counted(len(dependencies), 'package')} {'was' if len(skipped) == 1 else 'were'} not looked up: {some}",
             value=float(len(skipped)),
             evidence={"threshold": 0, "skipped": skipped, "source": source},
             hint="Not on the index that pip-audit asked: watch their advisories by other means.",

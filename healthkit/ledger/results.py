@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from healthkit.quantities import counted
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -99,8 +101,8 @@ class Ledger:
 
     def __str__(self) -> str:
         if not self.n:
-            return f"No earlier forecast could be scored yet ({self.waiting} wait for their day)."
-        held = f"{self.held80} of {self.n} forecasts held in their 80 % interval"
+            return f"No earlier forecast could be scored yet ({counted(self.waiting, 'waits for its', 'wait for their')} day)."
+        held = f"{self.held80} of {counted(self.n, 'forecast held in its', 'forecasts held in their')} 80 % interval"
         if not self.drifting:
             return f"{held}."
         what = "wider" if self.factor > 1 else "narrower"

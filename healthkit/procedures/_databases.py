@@ -15,6 +15,7 @@ from pathlib import Path
 from healthkit.errors import ProcedureError
 from healthkit.manifests import BackedDatabase, count_rows, open_read_only, schema_digest
 from healthkit.procedures._copies import keep_owner
+from healthkit.quantities import counted
 
 _PAGES = 1024
 _RESTARTS = 5
@@ -55,14 +56,14 @@ def copy_database(
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:
             _copy_pages(origin, copy, wal=mode == "wal", wait=wait)
             faults = list(_settle(copy))
-            counted = _describe(copy) if not faults else ({}, "", 0)
+            described = _describe(copy) if not faults else ({}, "", 0)
     fd = os.open(target, os.O_RDWR | os.O_CLOEXEC)
     try:
         keep_owner(fd, source.stat())
         os.fsync(fd)
     finally:
         os.close(fd)
-    tables, schema, version = counted
+    tables, schema, version = described
     return BackedDatabase(name, inside, tables, schema, mode, version, round(time.monotonic() - began, 3)), faults
 
 
@@ -146,14 +147,14 @@ def _examine(database: sqlite3.Connection, backed: BackedDatabase) -> Iterator[s
     orphans = database.execute("PRAGMA foreign_key_check").fetchmany(1000)
     if orphans:
         tables = ", ".join(sorted({str(row[0]) for row in orphans}))
-        yield f"{len(orphans)} rows refer to rows that are not there, in {tables}"
+        yield f"{counted(len(orphans), 'row refers', 'rows refer')} to rows that are not there, in {tables}"
     rows = count_rows(database)
     if not rows:
         yield "has no tables at all"
     for table, expected in sorted(backed.tables.items()):
         if table not in rows:
-            yield f"table {table} is missing; the manifest counts {expected} rows of it"
+            yield f"table {table} is missing; the manifest counts {counted(expected, 'row')} of it"
         elif rows[table] != expected:
-            yield f"table {table} has {rows[table]} rows; the manifest counts {expected}"
+            yield f"table {table} has {counted(rows[table], 'row')}; the manifest counts {expected}"
     if backed.schema and schema_digest(database) != backed.schema:
         yield "has another schema than the manifest says"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from healthkit.findings import Finding, Findings, Severity
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,7 @@ class Run:
             verb = "failed" if stopped.status == FAILED else "could not tell"
             return f"{self.procedure} {verb} at {stopped.name}, {took}: {stopped.message}."
         if self.dry_run:
-            return f"{self.procedure}, dry run: {len(self.steps)} steps, nothing was changed."
+            return f"{self.procedure}, dry run: {counted(len(self.steps), 'step')}, nothing was changed."
         done = sum(step.status == OK for step in self.steps)
         bad = len(self.findings.of(Severity.CRITICAL, Severity.WARNING, Severity.UNKNOWN))
-        return f"{self.procedure}: {done} of {len(self.steps)} steps done {took}; {bad} findings to act on."
+        return f"{self.procedure}: {done} of {counted(len(self.steps), 'step')} done {took}; {counted(bad, 'finding')} to act on."

@@ -12,7 +12,7 @@ from healthkit.jsons import plain
 from healthkit.logbook import logbook
 from healthkit.procedures import _bottlenecks, _components, _dependency_trees
 from healthkit.procedures._runs import OK, Action, Outcome
-from healthkit.quantities import digits, quantity
+from healthkit.quantities import counted, digits, quantity
 from healthkit.state import State
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def _outdated(scene: Scene) -> Outcome:
             )
             continue
         first = ", ".join(f"{p['name']} {p['version']} (newest {p['latest_version']})" for p in packages[:5])
-        told.append(f"{len(packages)} packages of {path} have a newer version{': ' if packages else ''}{first}")
+        told.append(
+            f"{counted(len(packages), f'package of {path} has', f'packages of {path} have')} a newer version{': ' if packages else ''}{first}"
+        )
         evidence.append({"environment": path, "packages": packages})
     return Outcome("; ".join(told) or "no Python environment was found", {"outdated": evidence}, tuple(findings))
 

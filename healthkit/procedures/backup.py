@@ -36,7 +36,7 @@ from healthkit.procedures._restic import Repository
 from healthkit.procedures._retention import PARTIAL, expired, remove, shelf, sweep
 from healthkit.procedures._runs import Action, Outcome
 from healthkit.procedures._sources import Sources, bytes_of
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 
 if TYPE_CHECKING:
     from healthkit.config import Backups
@@ -128,7 +128,7 @@ class _Making:
             found += [self._fault(name, f"{source} {fault}") for fault in faults]
         rows = {database.name: sum(database.tables.values()) for database in self._databases}
         seconds = {database.name: database.seconds for database in self._databases}
-        message = f"{len(rows)} of {len(self._sources.databases())} databases, {sum(rows.values())} rows"
+        message = f"{len(rows)} of {counted(len(self._sources.databases()), 'database')}, {counted(sum(rows.values()), 'row')}"
         return Outcome(message, {"rows": rows, "seconds": seconds}, tuple(found))
 
     def plan_databases(self) -> Outcome:
@@ -139,7 +139,9 @@ class _Making:
             for name, path in sources.items()
             if not path.exists()
         ]
-        return Outcome(f"would copy {len(sizes)} databases: {', '.join(sizes)}", {"bytes": sizes}, tuple(missing))
+        return Outcome(
+            f"would copy {counted(len(sizes), 'database')}: {', '.join(sizes)}", {"bytes": sizes}, tuple(missing)
+        )
 
     def configuration(self) -> Outcome:
         """The application's files, and healthkit's own beside them."""
@@ -181,7 +183,7 @@ class _Making:
         if not self._faults:
             _lead(self._directory, self._final.name)
         size = sum(file.bytes for file in self._files)
-        message = f"{self._final}: {len(self._files)} files, {quantity(size, 'bytes')}"
+        message = f"{self._final}: {counted(len(self._files), 'file')}, {quantity(size, 'bytes')}"
         evidence: dict[str, Any] = {
             "folder": str(self._final),
             "files": len(self._files),
@@ -233,7 +235,9 @@ class _Making:
                 message = f"{len(copied.left)} entries of {source} are not in the backup; the first: {copied.left[0]}"
                 hint = "Put the file itself there, or remove the entry."
                 found.append(self._scene.finding(Severity.WARNING, name, message, hint=hint, left=copied.left[:50]))
-        return Outcome(f"{count} files, {quantity(size, 'bytes')}", {"files": count, "bytes": size}, tuple(found))
+        return Outcome(
+            f"{counted(count, 'file')}, {quantity(size, 'bytes')}", {"files": count, "bytes": size}, tuple(found)
+        )
 
     def _plan_trees(self, trees: dict[str, Path]) -> Outcome:
         sizes = {str(source): bytes_of(source) for source in trees.values() if source.is_dir()}

@@ -22,7 +22,7 @@ from healthkit.procedures._restores import Restored, configuration_faults, datab
 from healthkit.procedures._retention import shelf
 from healthkit.procedures._runs import Action, Outcome
 from healthkit.procedures._strangers import is_stranger
-from healthkit.quantities import quantity, utc
+from healthkit.quantities import counted, quantity, utc
 
 if TYPE_CHECKING:
     from healthkit.procedures._scenes import Scene
@@ -114,10 +114,10 @@ class Verification:
     def files(self) -> Outcome:
         """Every file with its SHA-256, into the private folder."""
         self._restored = restored = restore(self.backup, self._scene.workspace / "restored")
-        message = f"{len(restored.manifest.files)} files, {quantity(restored.bytes, 'bytes')}"
+        message = f"{counted(len(restored.manifest.files), 'file')}, {quantity(restored.bytes, 'bytes')}"
         found = [*self._faults("files", f"{message}, all with their SHA-256", restored.faults)]
         if restored.extra:
-            text = f"{len(restored.extra)} files are not in the manifest; the first: {restored.extra[0]}"
+            text = f"{counted(len(restored.extra), 'file is', 'files are')} not in the manifest; the first: {restored.extra[0]}"
             hint = "Somebody wrote into the backup. What was not there when it was made is not restored."
             found.append(self._scene.finding(Severity.WARNING, "extra", text, hint=hint, extra=restored.extra[:50]))
         evidence = {"files": len(restored.manifest.files), "bytes": restored.bytes, "seconds": restored.seconds}
@@ -131,8 +131,8 @@ class Verification:
         faults = database_faults(self.restored, configured)
         rows = {backed.name: sum(backed.tables.values()) for backed in self.restored.manifest.databases}
         for name, wrong in faults.items():
-            counted = f"{rows.get(name, 0)} rows as in the manifest"
-            good = "whole; nothing says how many rows it held" if stranger else f"whole, {counted}"
+            whole = f"whole, {counted(rows.get(name, 0), 'row')} as in the manifest"
+            good = "whole; nothing says how many rows it held" if stranger else whole
             found += self._faults(f"database {name}", good, wrong)
         if not faults and stranger:
             found += self._faults("databases", "", ["there is no database in the backup"])
@@ -140,7 +140,11 @@ class Verification:
             message = "there is no database in the backup, and none is configured"
             found.append(self._scene.finding(Severity.INFO, "databases", message))
         sound = sum(not wrong for wrong in faults.values())
-        return Outcome(f"{sound} of {len(faults)} databases are sound", {"rows": rows}, tuple(found))
+        return Outcome(
+            f"{sound} of {counted(len(faults), 'database')} {'is' if sound == 1 else 'are'} sound",
+            {"rows": rows},
+            tuple(found),
+        )
 
     def configuration(self) -> Outcome:
         """Every configuration file parses, says something, and fits the schema where it is one of ours."""

@@ -19,7 +19,7 @@ from healthkit.findings import Finding, Severity
 from healthkit.jsons import plain
 from healthkit.procedures._documents import keep, month_later
 from healthkit.procedures._runs import Action, Outcome
-from healthkit.quantities import difference, quantity
+from healthkit.quantities import counted, difference, quantity
 from healthkit.schema import SIMULATED, title
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class _Plan:
                     "factor": self._factor, "simulated": _simulated(rollup)}  # fmt: skip
         if known:
             self.plan = plan
-            message = f"{len(known)} of {len(plan.rows)} resources have the {NEEDED} measured days of the last {WINDOW} that a plan needs"
+            message = f"{len(known)} of {counted(len(plan.rows), 'resource')} {'has' if len(known) == 1 else 'have'} the {NEEDED} measured days of the last {WINDOW} that a plan needs"
             return Outcome(message, evidence)
         self._reason = (
             f"the best-measured resource has {days} measured days of the last {WINDOW}; a plan needs {NEEDED}"
@@ -120,7 +120,7 @@ class _Plan:
         self._advice += [f"{r.subject}: {_growth(r)}: find out what grows" for r in growing]
         compared = sum(math.isfinite(r.growth) for r in plan.rows)
         message = (
-            f"{len(growing)} of {len(plan.rows)} resources grow by more than the configuration allows; "
+            f"{len(growing)} of {counted(len(plan.rows), 'resource')} {'grows' if len(growing) == 1 else 'grow'} by more than the configuration allows; "
             f"{compared} could be compared with the month before"
         )
         return Outcome(message, plain({"growing": rows, "compared": compared}), findings)
@@ -139,7 +139,7 @@ class _Plan:
         assert self._rollup is not None  # noqa: S101 - read before
         self._bought = purchases(self._known, self._rollup)
         self._advice = [*map(str, self._bought), *self._advice, *self._busy()]
-        message = f"{len(self._bought)} purchase{'s' * (len(self._bought) != 1)} to keep every resource below its limit for {HORIZON} days"
+        message = f"{counted(len(self._bought), 'purchase')} to keep every resource below its limit for {HORIZON} days"
         if self._bought:
             message += f", the first by {self._bought[0].by:%Y-%m-%d}"
         return Outcome(message, plain({"purchases": [p.as_dict() for p in self._bought], "advice": self._advice}))

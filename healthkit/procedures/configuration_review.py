@@ -12,6 +12,7 @@ from healthkit.config import config_path
 from healthkit.findings import Finding, Severity
 from healthkit.procedures._runs import OK, Action, Outcome
 from healthkit.procedures._suggestions import DAYS, Ground, Suggestion, suggestions
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.procedures._scenes import Scene
@@ -40,7 +41,7 @@ def _application(scene: Scene) -> Outcome:
         findings = [scene.finding(Severity.UNKNOWN, str(folder), f"there is no YAML file in {folder}", hint=hint)]
     said = [f for f in findings if f.severity is Severity.INFO]
     faults = [f for f in findings if f.severity is Severity.CRITICAL]
-    message = f"{len(files)} files, {len(faults)} of them not valid; {len(said)} suggestions"
+    message = f"{counted(len(files), 'file')}, {len(faults)} of them not valid; {counted(len(said), 'suggestion')}"
     evidence = {
         "files": [str(path) for path in files],
         "suggestions": [{"key": _key(f), "text": f.message, **f.evidence} for f in said],
@@ -67,7 +68,7 @@ def _own(scene: Scene) -> Outcome:
         scene.finding(Severity.UNKNOWN, "healthkit", text, hint="Start the collector: healthkit collect --every 60s.")
         for text in unknown
     ]
-    message = f"{len(found)} suggestions; {len(unknown)} questions could not be answered"
+    message = f"{counted(len(found), 'suggestion')}; {counted(len(unknown), 'question')} could not be answered"
     evidence = {
         "source": str(config_path(scene.home)),
         "suggestions": [{"key": s.key, "text": s.text, "value": s.value, "threshold": s.threshold} for s in found],

@@ -23,6 +23,7 @@ from healthkit.procedures._answers import ask, until_it_answers
 from healthkit.procedures._evidence import Piece, archive, collect
 from healthkit.procedures._runs import FAILED, SKIPPED, Action, Outcome
 from healthkit.procedures._stopping import command_of, order
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.procedures._scenes import Scene
@@ -88,7 +89,7 @@ class _Response:
             message = "; ".join(f.message for f in blind) or "no service is configured that could be asked"
             hint = "Name what runs here under `services:` in healthkit.yaml."
             return Outcome(message, {}, blind or (self._scene.finding(Severity.UNKNOWN, "look", message, hint=hint),))
-        message = f"nothing wrong: {len(found)} answers are well"
+        message = f"nothing wrong: {counted(len(found), 'answer is', 'answers are')} well"
         good = self._scene.finding(Severity.OK, "services", message)
         return Outcome(message, {"answers": [str(f) for f in found]}, () if self.title else (good,))
 
@@ -209,7 +210,7 @@ class _Response:
         used = incidents.restarts(self._scene.home, service, now=now)
         if used < self._budget or self._incident is None:
             return ""
-        why = f"the budget is exhausted: {service} was restarted {used} times in the last hour"
+        why = f"the budget is exhausted: {service} was restarted {counted(used, 'time')} in the last hour"
         last = self._incident.when("exhausted")
         if last is None or (now - last).total_seconds() > 3600:
             self._note("exhausted", why, service)

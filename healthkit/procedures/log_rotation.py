@@ -21,7 +21,7 @@ from healthkit.procedures._logrotate import pass_by, rotate, stanzas
 from healthkit.procedures._reopening import REOPEN, stragglers, tell, would_tell
 from healthkit.procedures._runs import Action, Outcome
 from healthkit.procedures._writers import name_of, writers
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 from healthkit.schema import Reading
 from healthkit.store.journal import Journal
 
@@ -153,7 +153,7 @@ class _Rotation:
         ]
         lines = sum(self._lines[path] or 0 for path in self._rotated)
         uncounted = sum(self._lines[path] is None for path in self._rotated)
-        message = f"{len(self._rotated)} logs rotated, {lines} lines in them, all there"
+        message = f"{counted(len(self._rotated), 'log')} rotated, {counted(lines, 'line')} in them, all there"
         if uncounted:
             message += f"; {uncounted} are too large to count, but whole by inode and size"
         evidence = {"rotated": len(self._rotated), "lines": lines, "faults": faults[:50]}
@@ -199,7 +199,9 @@ class _Rotation:
         readings = [*_readings(World.of(self._config).folders, len(self._rotated))]
         with Journal(self._scene.home, self._scene.config.host) as journal:
             written = journal.append(int(self._scene.now.timestamp() * 1000), readings)
-        return Outcome(f"{written} samples written", {f"{r.metric}{{{r.device}}}": r.value for r in readings})
+        return Outcome(
+            f"{counted(written, 'sample')} written", {f"{r.metric}{{{r.device}}}": r.value for r in readings}
+        )
 
     def plan_measure(self) -> Outcome:
         return Outcome("would write the folders' sizes and counts into the store")

@@ -26,6 +26,7 @@ from healthkit.procedures._sources import Sources
 from healthkit.procedures._suggestions import suggestions
 from healthkit.procedures._upkeep import look
 from healthkit.procedures.configuration_review import look_around
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.procedures._scenes import Scene
@@ -125,7 +126,7 @@ class _Review:
         for one in found:
             self._advise(one.key, one.text, one.value, one.unit, f"reconsider {one.key}")
         self._told["Configuration"] = [one.text for one in found] + [f"unknown: {text}" for text in unknown]
-        message = f"{len(found)} suggestions; {len(unknown)} questions could not be answered"
+        message = f"{counted(len(found), 'suggestion')}; {counted(len(unknown), 'question')} could not be answered"
         return Outcome(message, {"suggestions": [one.key for one in found], "unknown": unknown})
 
     def recommend(self) -> Outcome:
@@ -139,7 +140,7 @@ class _Review:
             )
             for one in self._advice
         )
-        return Outcome(f"{len(self._advice)} recommendations", {"recommendations": self._advice}, findings)
+        return Outcome(counted(len(self._advice), "recommendation"), {"recommendations": self._advice}, findings)
 
     def keep(self) -> Outcome:
         """As Markdown, under the runbook's name."""

@@ -24,6 +24,7 @@ from healthkit.procedures._journals import Item, Journal
 from healthkit.procedures._placements import keep_aside, place, prepared_path, settle
 from healthkit.procedures._runs import FAILED, SKIPPED, Action, Outcome
 from healthkit.procedures._stopping import PATIENCE, command_of, order, require_no_writer
+from healthkit.quantities import counted
 
 if TYPE_CHECKING:
     from healthkit.procedures._choices import Choice
@@ -118,7 +119,7 @@ class _Recovering:
         except ProcedureError as error:
             self._journal.save(f"refused: {error}")
             raise ProcedureError("; ".join([str(error), *failed]), severity=error.severity, hint=error.hint) from error
-        message = f"{len(self._journal.stopped)} services stopped; nobody writes to any of {looked} files"
+        message = f"{counted(len(self._journal.stopped), 'service')} stopped; nobody writes to any of {counted(looked, 'file')}"
         return Outcome("; ".join([message, *failed]), {"stopped": self._journal.stopped, "failed": failed})
 
     def plan_stop(self) -> Outcome:
@@ -138,7 +139,7 @@ class _Recovering:
                 kept += map(str, keep_aside(path, self._journal.stamp))
             item.state = "kept"
             self._journal.save(f"kept {name}")
-        return Outcome(f"{len(kept)} files kept", {"kept": kept})
+        return Outcome(f"{counted(len(kept), 'file')} kept", {"kept": kept})
 
     def prepare(self) -> Outcome:
         """The best that there is for each, beside its place."""
@@ -179,7 +180,7 @@ class _Recovering:
             item.state = "placed"
             self._journal.save(f"placed {name}")
             placed.append(name)
-        return Outcome(f"{len(placed)} files put in their place", {"placed": placed})
+        return Outcome(counted(len(placed), "file put in its place", "files put in their place"), {"placed": placed})
 
     def verify(self) -> Outcome:
         """What is in its place is what was prepared, and is sound."""

@@ -19,6 +19,7 @@ from healthkit.procedures._audit_texts import render
 from healthkit.procedures._earlier import Series
 from healthkit.procedures._runs import OK, Action, Outcome
 from healthkit.procedures.security_review import count, told
+from healthkit.quantities import counted
 from healthkit.scores import HealthScore, Scale, weigh
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class _Audit:
         self._findings += found
         counts = count(found)
         worst = found[0] if found else None
-        message = f"{sum(counts.values())} answers: {told(counts)}"
+        message = f"{counted(sum(counts.values()), 'answer')}: {told(counts)}"
         if worst is not None and worst.severity not in (Severity.OK, Severity.INFO):
             message += f"; {worst.check}: {worst.subject}: {worst.message}"
         # What it found is no failure of the audit.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.config import load_config
 from healthkit.errors import HealthkitError
-from healthkit.quantities import digits, quantity, utc
+from healthkit.quantities import counted, digits, quantity, utc
 from healthkit.runbook.answers import recent
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _findings(report: Mapping[str, Any], *, actions: bool) -> list[str]:
     wanted = sorted((f for f in findings if f.get("severity") in _ACT), key=_rank)
     lines = list(_actions(wanted)) if actions else [f"- {finding['severity']}: {_what(finding)}" for finding in wanted]
     told = sum(f.get("severity") != "unknown" for f in findings)
-    count = f"{len(findings)} answers, {told} of them could be told, {len(wanted)} ask for action."
+    count = f"{counted(len(findings), 'answer')}, {told} of them could be told, {counted(len(wanted), 'asks', 'ask')} for action."
     return [*lines[:MOST], _more(len(lines)), count]
 
 
@@ -145,7 +145,7 @@ def _rank(finding: Mapping[str, Any]) -> tuple[int, str, str]:
 
 
 def _more(count: int) -> str:
-    return f"{count - MOST} more are not listed here: `healthkit check`." if count > MOST else ""
+    return f"{counted(count - MOST, 'more is', 'more are')} not listed here: `healthkit check`." if count > MOST else ""
 
 
 def _lost(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -175,4 +175,4 @@ def _changes(review: Mapping[str, Any]) -> list[str]:
         return ["There was no review of an earlier week to compare with."]
     named = {"new": "New", "worse": "Worse", "better": "Better", "gone": "Gone", "blind": "No longer known"}
     lines = [f"- {title}: {text(entry)}" for kind, title in named.items() for entry in changes.get(kind, ())]
-    return [f"{len(lines)} changes since the review before.", *lines]
+    return [f"{counted(len(lines), 'change')} since the review before.", *lines]

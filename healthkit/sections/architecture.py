@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from healthkit import display
+from healthkit.quantities import counted
 from healthkit.sections import recorded
 from healthkit.sections.checklists import standing, when
 from healthkit.sections.section import Section
@@ -26,7 +27,9 @@ def architecture(review: Review) -> Section:
     known = Evidence.of(review.home, now=when(review))
     counts = {word: sum(item.word == word for item in items) for word in ("done", "skipped", "open", "overdue")}
     total = (
-        f"{items[0].period}: " + ", ".join(f"{n} {word}" for word, n in counts.items()) + f", of {len(items)} items."
+        f"{items[0].period}: "
+        + ", ".join(f"{n} {word}" for word, n in counts.items())
+        + f", of {counted(len(items), 'item')}."
     )
     html, lines, group = recorded.paragraph(total), [total], ""
     for item in items:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.findings import Severity
+from healthkit.quantities import counted
 from healthkit.sections.folding import Fold, fold, who
 from healthkit.sections.section import Section
 
@@ -33,7 +34,7 @@ def attention(review: Review, *, most: int = 50) -> Section:
     html = (
         display.table(["Severity", "Host", "What", "What to do"], rows, caption="Findings, worst first") if rows else ""
     )
-    notes = [f"{left} more are not listed here." if left else "", _folded(healthy)]
+    notes = [counted(left, "more is not listed here.", "more are not listed here.") if left else "", _folded(healthy)]
     html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes if note)
     text = "\n".join([*(_line(row, hosts) for row, hosts in shown), *filter(None, notes)])
     data = {"rows": [_as_dict(row, hosts) for row, hosts in shown], "left_out": left, "healthy": healthy}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.findings import Severity
-from healthkit.quantities import digits, quantity
+from healthkit.quantities import counted, digits, quantity
 from healthkit.sections import recorded
 from healthkit.sections.section import Section
 
@@ -42,7 +42,7 @@ def audit(review: Review, *, most: int = 20) -> Section:
     changed, unknown = _changed(run, most), _unknown(run, most)
     html += recorded.listing(changed)
     html += (
-        recorded.paragraph(f"{len(unknown)} questions could not be answered:") + recorded.listing(unknown)
+        recorded.paragraph(f"{counted(len(unknown), 'question')} could not be answered:") + recorded.listing(unknown)
         if unknown
         else ""
     )
@@ -62,7 +62,7 @@ def audit(review: Review, *, most: int = 20) -> Section:
 def _changed(run: RecordedRun, most: int) -> list[str]:
     evidence, step = run.evidence("changes"), run.step("changes")
     lines = [f"{kind}: {entry}" for kind in _KINDS for entry in evidence.get(kind, ())]
-    more = [f"and {len(lines) - most} more changes"] if len(lines) > most else []
+    more = [f"and {counted(len(lines) - most, 'more change')}"] if len(lines) > most else []
     return [str(step["message"]), *lines[:most], *more] if step else []
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.findings import Severity
-from healthkit.quantities import quantity, utc
+from healthkit.quantities import counted, quantity, utc
 from healthkit.sections import recorded
 from healthkit.sections.section import Section
 
@@ -39,7 +39,11 @@ def backups(review: Review, *, most: int = 20) -> Section:
     html = display.table(["Host", "Procedure", "Result", "When", "What"], rows, caption="Backups")
     without = [host for host in review.hosts if host not in hosts]
     notes = [recorded.unknown(review, "backup_verification", without)] if without else []
-    notes += [f"{len(hosts) - most} more hosts are not listed here."] if len(hosts) > most else []
+    notes += (
+        [counted(len(hosts) - most, "more host is not listed here.", "more hosts are not listed here.")]
+        if len(hosts) > most
+        else []
+    )
     html += "".join(recorded.paragraph(note, muted=True) for note in notes)
     return Section("backups", html, "\n".join([*lines, *notes]), {"known": True, "rows": data, "without": without})
 

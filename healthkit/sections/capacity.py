@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.charts import Chart, fan
-from healthkit.quantities import quantity, when
+from healthkit.quantities import counted, quantity, when
 from healthkit.schema import title
 from healthkit.sections.section import Section
 
@@ -38,8 +38,12 @@ def capacity(review: Review, *, most: int = 15) -> Section:
         html += _table(near[:most], plan)
         lines += [row.sentence for row in near[:most]]
     notes = [
-        f"{len(near) - most} more might reach their limit." if len(near) > most else "",
-        f"{far} resources stay below their limit for as far as the forecast is believed." if far else "",
+        counted(len(near) - most, "more might reach its limit.", "more might reach their limit.")
+        if len(near) > most
+        else "",
+        f"{counted(far, 'resource stays below its', 'resources stay below their')} limit for as far as the forecast is believed."
+        if far
+        else "",
         *_cannot_tell(unknown, most),
         "" if plan.rows and len(unknown) == len(plan.rows) else _adapted(plan.factor),
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.errors import ConfigError, StoreError
+from healthkit.quantities import counted
 from healthkit.reviews import RECENT
 from healthkit.sections import recorded
 from healthkit.sections.section import Section
@@ -43,9 +44,9 @@ def checklists(review: Review) -> Section:
     html = display.table(heads, rows, caption="Checklists")
     overdue = sum(one["state"] == "overdue" for one in data)
     unasked = sum(one["unasked"] for one in data)
-    note = f"{overdue} of {len(data)} items are overdue. To sign one off: healthkit checklist NAME --done ITEM."
+    note = f"{overdue} of {counted(len(data), 'item')} {'is' if overdue == 1 else 'are'} overdue. To sign one off: healthkit checklist NAME --done ITEM."
     if unasked:
-        note += f" {unasked} are next due in a later period: nothing was on record here on their day of this one."
+        note += f" {counted(unasked, 'is', 'are')} next due in a later period: nothing was on record here on their day of this one."
     return Section(
         "checklists", html + recorded.paragraph(note, muted=True), "\n".join([*lines, note]), {"items": data}
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.findings import Severity
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 from healthkit.sections.folding import fold, who
 from healthkit.sections.section import Section
 
@@ -34,14 +34,18 @@ def coverage(review: Review, *, most: int = 50) -> Section:
     )
     lines = [f"{host}: {quantity(share, 'ratio')} measured" for host, share in gaps.items()]
     if full:
-        note = f"{full} of {len(review.hosts)} hosts were measured at least {GOOD:.0%} of the time."
+        note = f"{full} of {counted(len(review.hosts), 'host')} {'was' if full == 1 else 'were'} measured at least {GOOD:.0%} of the time."
         html += f'<p class="note">{note}</p>'
         lines.append(note)
     if unknown:
         folds = fold(unknown)
         rest = [(who(row.hosts, review.hosts), row.subject, row.message) for row in folds[:most]]
         items = "".join(f"<li>{display.text(a)} <b>{display.text(b)}</b>: {display.text(c)}</li>" for a, b, c in rest)
-        left = f"{len(folds) - most} more are in the JSON of this report." if len(folds) > most else ""
+        left = (
+            counted(len(folds) - most, "more is in the JSON of this report.", "more are in the JSON of this report.")
+            if len(folds) > most
+            else ""
+        )
         html += f"<p>Asked, and could not be told:</p><ul>{items}</ul>{f'<p>{left}</p>' if left else ''}"
         lines += ["Asked, and could not be told:", *(f"- {hosts} {subject}: {said}" for hosts, subject, said in rest)]
         lines += [left] if left else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from healthkit import display
 from healthkit.findings import Severity
 from healthkit.jsons import plain
-from healthkit.quantities import quantity, utc
+from healthkit.quantities import counted, quantity, utc
 from healthkit.sections.folding import Fold, fold, who
 from healthkit.sections.section import Section
 
@@ -28,8 +28,8 @@ def evidence(review: Review, *, most: int = 40) -> Section:
     folds = fold(f for f in review.findings if f.severity is not Severity.OK and applicable(f))
     worth, left = folds[:most], max(len(folds) - most, 0)
     fine = len(review.findings.of(Severity.OK))
-    note = f"{fine} {'answer was' if fine == 1 else 'answers were'} fine."
-    note = f"{left} more are in the JSON of this report. {note}" if left else note
+    note = counted(fine, "answer was fine.", "answers were fine.")
+    note = f"{counted(left, 'more is', 'more are')} in the JSON of this report. {note}" if left else note
     html = "".join(_details(row, review.hosts) for row in worth) + f'<p class="note">{note}</p>'
     text = "\n".join([*(_line(row, review.hosts) for row in worth), note])
     return Section("evidence", html, text, {"fine": fine, "shown": len(worth)})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.findings import Severity
-from healthkit.quantities import quantity, utc
+from healthkit.quantities import counted, quantity, utc
 from healthkit.sections import recorded
 from healthkit.sections.section import Section
 
@@ -31,7 +31,7 @@ def maintenance(review: Review, *, most: int = 20) -> Section:
     elif not groups:
         notes.append("No procedure is on record in this time: healthkit schedule show tells which are due.")
     if len(groups) > most:
-        notes.append(f"{len(groups) - most} more are not listed here.")
+        notes.append(counted(len(groups) - most, "more is not listed here.", "more are not listed here."))
     html = _table(groups[:most]) if groups else ""
     html += recorded.listing([str(incident) for incident in incidents])
     html += "".join(recorded.paragraph(note, muted=True) for note in notes)
@@ -55,7 +55,7 @@ def _telling(group: Sequence[RecordedRun]) -> RecordedRun:
 
 def _count(group: Sequence[RecordedRun]) -> str:
     well = sum(run.status == "ok" for run in group)
-    return f"{len(group)} run{'s' if len(group) > 1 else ''}, {well} to the end"
+    return f"{counted(len(group), 'run')}, {well} to the end"
 
 
 def _table(groups: Sequence[Sequence[RecordedRun]]) -> str:
@@ -79,7 +79,7 @@ def _seen(run: RecordedRun) -> str:
         return run.reason
     took = quantity((run.ended - run.started).total_seconds(), "seconds") if run.ended else "unknown time"
     bad = len(run.findings.of(Severity.CRITICAL, Severity.WARNING, Severity.UNKNOWN))
-    return f"in {took}, {bad} finding{'' if bad == 1 else 's'} to act on"
+    return f"in {took}, {counted(bad, 'finding')} to act on"
 
 
 def _row(group: Sequence[RecordedRun]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.movements import count
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 from healthkit.reviews import ALL
 from healthkit.sections import recorded
 from healthkit.sections.section import Section
@@ -46,7 +46,7 @@ def optimization(review: Review, *, most: int = 20) -> Section:
         html += recorded.listing(told)
         lines += told
     if main is not None:
-        first = f"{len(advice)} recommendations, each from the number beside it."
+        first = f"{counted(len(advice), 'recommendation')}, each from the number beside it."
         html, lines = recorded.paragraph(first) + html, [first, *lines]
     return Section("optimization", html, "\n".join(lines), {"known": main is not None, "recommendations": advice})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from healthkit import display
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 from healthkit.schema import rate_unit, title
 from healthkit.sections import courses
 from healthkit.sections.recorded import paragraph
@@ -40,5 +40,10 @@ def percentiles(review: Review, *, most: int = 60) -> Section:
     heads = ["Host", "What", *(f"p{percent}" for percent in PERCENTS), "p95 before"]
     html = display.table(heads, rows[:most], numeric=(2, 3, 4, 5, 6), caption="Percentiles of the period")
     if len(rows) > most:
-        html += paragraph(f"{len(rows) - most} more are in the data, not in this table.", muted=True)
+        html += paragraph(
+            counted(
+                len(rows) - most, "more is in the data, not in this table.", "more are in the data, not in this table."
+            ),
+            muted=True,
+        )
     return Section("percentiles", html, "\n".join(plain[:most]), {"rows": data})

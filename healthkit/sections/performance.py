@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.errors import StoreError
-from healthkit.quantities import digits, quantity
+from healthkit.quantities import counted, digits, quantity
 from healthkit.sections import courses
 from healthkit.sections.section import Section
 
@@ -52,7 +52,7 @@ def performance(review: Review, *, most: int = 50) -> Section:
     )
     notes = [f"Scores of daily checks are unknown: {unknown}."] if unknown else []
     notes += (
-        [f"{len(review.hosts) - most} more hosts are in the samples, not in this table."]
+        [f"{counted(len(review.hosts) - most, 'more host is', 'more hosts are')} in the samples, not in this table."]
         if len(review.hosts) > most
         else []
     )
@@ -100,7 +100,7 @@ def kept_scores(review: Review) -> tuple[dict[str, dict[str, float]], str]:
 def _score(kept: Mapping[str, float] | None) -> str:
     if kept is None:
         return "unknown"
-    return f"{digits(kept['average'])} on average, {digits(kept['least'])} to {digits(kept['most'])}, {kept['n']:.0f} checks"
+    return f"{digits(kept['average'])} on average, {digits(kept['least'])} to {digits(kept['most'])}, {counted(round(kept['n']), 'check')}"
 
 
 def _cell(name: str, one: Spread | None) -> str:

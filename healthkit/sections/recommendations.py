@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import digits, quantity
+from healthkit.quantities import counted, digits, quantity
 from healthkit.sections.performance import METRICS, TARGET, kept_scores, spread
 from healthkit.sections.section import Section
 
@@ -41,7 +41,7 @@ def recommendations(review: Review, *, most: int = 25) -> Section:
             display.badge(one.severity),
             f"<b>{display.text(one.do)}</b>",
             display.text(one.because),
-            display.text(_names(one.hosts, review)),
+            _names(one.hosts, review, shown=display.host),
         )
         for one in shown
     ]
@@ -102,7 +102,7 @@ def _from_averages(review: Review) -> Iterator[Recommendation]:
                 yield Recommendation(Severity.WARNING, do, because, (host,), "performance")
     for host, kept in kept_scores(review)[0].items():
         if kept["average"] < TARGET:
-            because = f"the health score was {digits(kept['average'])} on average of {kept['n']:.0f} checks, the target is {digits(TARGET)}"
+            because = f"the health score was {digits(kept['average'])} on average of {counted(round(kept['n']), 'check')}, the target is {digits(TARGET)}"
             yield Recommendation(Severity.WARNING, "See what costs points: healthkit check.", because, (host,), "score")
 
 
@@ -110,15 +110,18 @@ def _sentence(hint: str) -> str:
     return hint if hint.endswith((".", "!", "?")) else f"{hint}."
 
 
-def _names(hosts: tuple[str, ...], review: Review) -> str:
+def _names(hosts: tuple[str, ...], review: Review, *, shown: Callable[[str], str] = str) -> str:
+    """The hosts, each as *shown*: in a table no name is broken at its hyphen."""
     if len(hosts) > 1 and len(hosts) == len(review.hosts):
         return f"all {len(hosts)} hosts"
-    return ", ".join(hosts) if len(hosts) <= 4 else f"{', '.join(hosts[:3])} and {len(hosts) - 3} more"
+    names = [shown(host) for host in hosts]
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def _note(review: Review, found: int, left: int) -> str:
     """Counts: what was answered, and what was not, so that a short list is not taken for good news."""
     answers = len(review.findings)
     blind = len(review.findings.of(Severity.UNKNOWN))
-    more = f"; {left} of them are not listed here" if left else ""
-    return f"{found} recommendations from {answers} answers{more}; {blind} questions could not be answered."
+    more = f"; {left} of them {'is' if left == 1 else 'are'} not listed here" if left else ""
+    advice, asked = counted(found, "recommendation"), counted(answers, "answer")
+    return f"{advice} from {asked}{more}; {counted(blind, 'question')} could not be answered."

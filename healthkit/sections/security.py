@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.findings import Severity
+from healthkit.quantities import counted
 from healthkit.sections import recorded
 from healthkit.sections.section import Section
 
@@ -29,7 +30,9 @@ def security(review: Review, *, most: int = 20) -> Section:
         html += recorded.paragraph(recorded.head(run), muted=True) + recorded.listing(changed) + _table(run, most)
         lines += [recorded.head(run), *changed, *(f"{f.check}: {f}" for f in open_[:most])]
         if len(open_) > most:
-            html += recorded.paragraph(f"{len(open_) - most} more are not listed here.", muted=True)
+            html += recorded.paragraph(
+                counted(len(open_) - most, "more is not listed here.", "more are not listed here."), muted=True
+            )
         counts = run.evidence("checks").get("counts", {})
         data.append({"host": host, "counts": counts, "changes": {kind: _entries(run, kind) for kind in _KINDS}})
     if without:
@@ -46,7 +49,7 @@ def _changed(run: RecordedRun, most: int) -> list[str]:
     """What the review says of the week before, then each change."""
     step = run.step("changes")
     lines = [f"{kind}: {entry}" for kind in _KINDS for entry in _entries(run, kind)]
-    more = [f"and {len(lines) - most} more changes"] if len(lines) > most else []
+    more = [f"and {counted(len(lines) - most, 'more change')}"] if len(lines) > most else []
     return [str(step["message"]), *lines[:most], *more] if step else []
 
 

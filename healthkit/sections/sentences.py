@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from healthkit.findings import Findings, Severity
-from healthkit.quantities import quantity, when
+from healthkit.quantities import counted, quantity, when
 from healthkit.sections import courses
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def _calm(review: Review) -> str:
     unknown = review.findings.of(Severity.UNKNOWN)
     asked = sum(applicable(finding) for finding in review.findings)
     if state(review) == "healthy":
-        rest = f"; {len(unknown)} of {asked} questions could not be answered" if unknown else ""
+        rest = f"; {len(unknown)} of {counted(asked, 'question')} could not be answered" if unknown else ""
         return f"Nothing needs a hand on {who}{rest}."
     if not unknown:
         return f"Nothing needs a hand on {who}, but the score is low: see what it is made of."
     return (
-        f"No trouble was found on {who}, but {len(unknown)} of {asked} questions could not be answered: "
+        f"No trouble was found on {who}, but {len(unknown)} of {counted(asked, 'question')} could not be answered: "
         f"{unknown[0].subject}: {_open(unknown[0].message)}."
     )
 
@@ -80,7 +80,7 @@ def _down(review: Review) -> list[str]:
     seconds = (1 - rows["mean"]) * rows["coverage"] * 86400
     total = seconds.groupby([rows["host"].astype(str), rows["device"].astype(str)]).sum().sort_values(ascending=False)
     (host, service), longest = total.index[0], float(total.iloc[0])
-    more = f", and {len(total) - 1} more services" if len(total) > 1 else ""
+    more = f", and {counted(len(total) - 1, 'more service')}" if len(total) > 1 else ""
     return [f"Service {service} on {host} was down for {quantity(longest, 'seconds')}{more}."]
 
 

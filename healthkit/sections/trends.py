@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from healthkit import display
 from healthkit.errors import StoreError
 from healthkit.movements import MONTH, Movement, daily_scores, movements
-from healthkit.quantities import difference
+from healthkit.quantities import counted, difference
 from healthkit.schema import title
 from healthkit.sections.recorded import paragraph
 from healthkit.sections.section import Section
@@ -24,7 +24,7 @@ def trends(review: Review, *, most: int = 30) -> Section:
     unknown = [one for one in found if one.unknown]
     counts = (
         f"{len(moved)} of {len(found) - len(unknown)} series moved by more than chance; {len(unclear)} stepped or rose, "
-        f"which cannot be told apart; {len(unknown)} have too few days to tell."
+        f"which cannot be told apart; {counted(len(unknown), 'has', 'have')} too few days to tell."
     )
     html = display.table(
         ["Host", "What", f"Change in {MONTH} days", "95 % interval", "Days"],
@@ -32,7 +32,13 @@ def trends(review: Review, *, most: int = 30) -> Section:
         numeric=(2, 3, 4),
         caption="Trends beyond chance",
     ) if moved else ""  # fmt: skip
-    notes = [counts, note, f"{len(moved) - most} more are not listed here." if len(moved) > most else ""]
+    notes = [
+        counts,
+        note,
+        counted(len(moved) - most, "more is not listed here.", "more are not listed here.")
+        if len(moved) > most
+        else "",
+    ]
     notes = [one for one in notes if one]
     html += "".join(paragraph(one, muted=True) for one in notes)
     text = "\n".join([*(f"{one}." for one in moved[:most]), *notes])
@@ -53,7 +59,7 @@ def _movements(review: Review) -> tuple[list[Movement], str]:
     scores = {host: row for host, row in scores.items() if host in review.hosts}
     if not note:
         missing = sum(host not in scores for host in review.hosts)
-        hosts = "1 host" if missing == 1 else f"{missing} hosts"
+        hosts = counted(missing, "host")
         note = f"Of {hosts} no daily score is on record: healthkit check keeps it." if missing else ""
     return movements(review.rollup, end=end, days=days, scores=scores), note
 

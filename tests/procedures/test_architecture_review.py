@@ -81,7 +81,7 @@ def test_outdated_packages(tmp_path, environment):
     newer = [{"name": "c", "version": "1.0", "latest_version": "2.0"}]
     security = Security(environments=(str(environment),))
     told = step(review(tmp_path, Tools(outdated=newer), security=security), "outdated")
-    assert "1 packages" in told.message
+    assert "1 package of" in told.message
     assert "c 1.0 (newest 2.0)" in told.message
 
 

@@ -150,7 +150,7 @@ def test_rows_that_refer_to_nothing_are_found(host):
         db.execute("INSERT INTO uses VALUES (999999)")
         db.commit()
     host.backup()
-    assert "refer to rows that are not there" in critical(verify(host))["database health"]
+    assert "1 row refers to rows that are not there" in critical(verify(host))["database health"]
 
 
 @pytest.mark.parametrize("content", ["", "just text, cut off", "a: [1\n", "test_execution: {timeout: soon}\n"])

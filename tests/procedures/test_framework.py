@@ -179,7 +179,7 @@ def test_a_run_as_json_and_as_table(install, tmp_path):
     assert body["steps"][0]["evidence"] == {"n": 1}
     assert list(run.to_frame()["status"]) == ["ok"]
     assert (body["exit_code"], body["status"], body["dry_run"]) == (0, "ok", False)
-    assert str(run).startswith("plain: 1 of 1 steps done")
+    assert str(run).startswith("plain: 1 of 1 step done")
 
 
 def test_a_signal_ends_a_run_in_order(tmp_path):

@@ -42,7 +42,7 @@ def test_recommendations_follow_from_the_findings(old):
     world(old, finding(), finding("inodes", Severity.OK, "/", "/ has inodes", ""))
     done = old("--recommendations")
     assert "- warning: web-1: disk: **/var** /var is 91 % full. Make room." in done.out
-    assert "2 answers, 2 of them could be told, 1 ask for action." in done.out
+    assert "2 answers, 2 of them could be told, 1 asks for action." in done.out
 
 
 def test_no_sentence_is_the_same_in_two_worlds(old):
@@ -67,7 +67,7 @@ def test_what_cannot_be_told_is_not_fine(old):
     world(old, finding("disk", Severity.UNKNOWN, "disks", "no sample of disk_used_ratio", "Start the collector."))
     done = old("--recommendations")
     assert "- unknown: web-1: disk: **disks** no sample of disk_used_ratio. Start the collector." in done.out
-    assert "1 answers, 0 of them could be told" in done.out
+    assert "1 answer, 0 of them could be told" in done.out
 
 
 def test_the_security_check_tells_the_last_review_and_what_changed(old):
