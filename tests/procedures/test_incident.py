@@ -17,6 +17,7 @@ import nbformat
 import pytest
 from booted_systemd import SHARED, booted
 
+import healthkit as hk
 from healthkit import incidents, postmortems
 from healthkit.alerts import escalations, notifications
 from healthkit.alerts.transports import names as transport_names
@@ -291,6 +292,30 @@ def test_a_restart_is_counted_though_the_run_was_killed_before_it(host):
     incidents.save(host.home, incident)
     assert incidents.restarts(host.home, "web", now=now) == 3
     assert incidents.restarts(host.home, "other", now=now) == 0
+
+
+def test_a_configuration_that_cannot_be_used_keeps_nobody_from_answering(host):
+    """A backup's names the services; without one nothing was asked, which is said and is not fine."""
+    own = host.home / "config/healthkit.yaml"
+    url = f"http://127.0.0.1:{spare_port()}/health"
+    own.write_text(
+        f"host: web-1\nbackups: {{directory: {host.backups}}}\nincidents: {{confirm_after: 0.1s}}\n"
+        f"services: [{{name: web, url: {url!r}, timeout: 1}}]\n"
+    )
+    host.backup()
+    own.write_text("services: [{nmae: web}]\n")
+    run, blind = (
+        hk.run("incident", host.home, options={"backups": str(place)}) for place in (host.backups, host.top / "none")
+    )
+    assert [step.name for step in run.steps] == ["look", "evidence", "confirm", "open", "restart", "verify"]
+    assert list(run.steps[2].evidence["down"]) == ["web"]
+    assert [step.name for step in blind.steps] == ["look"]
+    for done, origin in ((run, "goes by the one in backup"), (blind, "goes by the defaults")):
+        (told,) = (finding for finding in done.findings if finding.subject == "configuration")
+        assert "nmae" in told.message
+        assert origin in told.message
+    assert (run.exit_code, blind.exit_code) == (1, 2)
+    assert blind.status != "ok"
 
 
 def test_what_answers_an_event_is_never_late(host):
