@@ -52,6 +52,15 @@ def test_the_verdict_names_the_disk_that_fills(week, truth):
     assert 0 < shown.data["score"] < 100
 
 
+def test_two_dates_of_one_disk_say_which_limit_each_speaks_of(week, truth):
+    """The forecast's is that of the configured limit, the finding's that of the whole disk; neither says it by itself."""
+    shown = sections.capacity(week)
+    assert f"{truth.leak_host} " in shown.text
+    assert "Dates of disks are those of their limit, 80\u00a0%;" in shown.text
+    assert any(finding.message.startswith("100\u00a0% full in ") for finding in week.findings)
+    assert "Next to reach its limit: " in sections.verdict(week).text
+
+
 def test_a_day_without_data_is_named_and_lowers_coverage(week, truth):
     shown = sections.coverage(week)
     assert f"{truth.gap_start:%-d %b}" in shown.html

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import digits, when
+from healthkit.quantities import digits, quantity, when
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,9 @@ def _judge(context: Context, mount: str, used: float, days: pd.DataFrame) -> Fin
         "headroom",
         severity,
         mount,
-        f"full in {digits(left)} days, about {full}, at the growth of the last {n} days" if known else "does not grow",
+        f"{quantity(1, 'ratio')} full in {digits(left)} days, about {full}, at the growth of the last {n} days"
+        if known
+        else "does not grow",
         value=left if known else None,
         unit="days",
         evidence={

@@ -44,6 +44,7 @@ def capacity(review: Review, *, most: int = 15) -> Section:
         f"{counted(far, 'resource stays below its', 'resources stay below their')} limit for as far as the forecast is believed."
         if far
         else "",
+        _not_yet_full(near[:most]),
         *_cannot_tell(unknown, most),
         "" if plan.rows and len(unknown) == len(plan.rows) else _adapted(plan.factor),
     ]
@@ -56,6 +57,15 @@ def capacity(review: Review, *, most: int = 15) -> Section:
         "predictions": review.predictions,
     }
     return Section("capacity", html, "\n".join([*lines, *notes]), data, charts)
+
+
+def _not_yet_full(rows: list[CapacityRow]) -> str:
+    """Two dates of one disk are both true: this one is its limit's, that of the finding `headroom` the disk's own."""
+    disks = [row for row in rows if row.metric == "disk_used_ratio" and row.limit < 1]
+    if not disks:
+        return ""
+    limits = " or ".join(dict.fromkeys(quantity(row.limit, row.unit) for row in disks))
+    return f"Dates of disks are those of their limit, {limits}; a finding that counts days until a disk is full speaks of {quantity(1, 'ratio')}."
 
 
 def _adapted(factor: float) -> str:

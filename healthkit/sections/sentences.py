@@ -98,7 +98,7 @@ def _next(review: Review) -> list[str]:
     early = day(row.days_lower) if row.days_lower is not None else ""
     late = day(row.days_upper) if row.days_upper is not None else "later than can be told"
     limit = quantity(row.limit, row.unit)
-    return [f"Next to fill: {row.subject}, {limit} on {day(row.days or 0)} ({early} to {late})."]
+    return [f"Next to reach its limit: {row.subject}, {limit} on {day(row.days or 0)} ({early} to {late})."]
 
 
 def _affected(review: Review, findings: Findings) -> str:

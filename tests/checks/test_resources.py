@@ -173,6 +173,7 @@ def test_days_until_full(ask, worlds):
     for history in (days, sparse):
         (finding,) = ask("headroom", used, history=[history])
         assert finding.value == pytest.approx(20, rel=0.01)
+        assert finding.message.startswith("100\u00a0% full in 20 days")
         assert finding.severity is WARNING
 
 
