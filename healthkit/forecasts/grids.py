@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
+from healthkit.series import regular
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from healthkit.forecasts.histories import Floats, Ints
 
 LEAST_VALUES = 14
 """Fewer values than this, or than two seasons, and nothing is said."""
@@ -23,53 +22,17 @@ def on_grid(series: pd.Series[float]) -> tuple[pd.Series[float], pd.Timedelta]:
     """*series* on its own regular grid, from its first to its last time, and the grid's step."""
     import pandas as pd
 
-    values, ticks = checked_values(series), checked_ticks(series)
-    if len(ticks) < 2:
-        raise NotEnoughData(n=len(ticks), needed=LEAST_VALUES, what="forecast")
-    gaps = np.diff(ticks)
-    step = int(gaps.min())
-    if (gaps % step).any() or (gaps == step).mean() < 0.5:
-        raise BadSeries("times are not of one frequency: bring them on a regular grid (hk.select does)")
-    where = (ticks - ticks[0]) // step
-    if where[-1] > 100 * len(ticks):
-        raise NotEnoughData(n=len(ticks), needed=int(where[-1] // 2), what="forecast (gaps)")
-    table = np.full(int(where[-1]) + 1, np.nan)
-    table[where] = values
-    width = pd.Timedelta(step, unit="ns")
-    grid = pd.date_range(pd.Timestamp(int(ticks[0]), tz="UTC"), periods=len(table), freq=width)
-    return pd.Series(table, grid), width
-
-
-def checked_values(series: pd.Series[float]) -> Floats:
-    """The values of *series*, which are finite numbers or NaN."""
-    import pandas as pd
-
-    if not isinstance(series, pd.Series):
-        raise BadSeries(f"not a pandas Series but {type(series).__name__}")
-    if not len(series):
-        raise BadSeries("the series is empty")
-    if not pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
-        raise BadSeries(f"values are {series.dtype}, not numbers")
-    values = series.to_numpy(dtype=np.float64, na_value=np.nan)
-    if np.isinf(values).any():
-        raise BadSeries("values hold infinities; NaN is what says not measured")
+    values, step = regular(series)
     if np.isnan(values).all():
-        raise BadSeries("no value was measured: all are NaN")
-    return np.asarray(values, dtype=np.float64)
-
-
-def checked_ticks(series: pd.Series[float]) -> Ints:
-    """The times of *series* in nanoseconds, which are aware, distinct and in order."""
-    import pandas as pd
-
-    index = series.index
-    if not isinstance(index, pd.DatetimeIndex):
-        raise BadSeries(f"the index holds {index.dtype}, not times")
-    if index.tz is None:
-        raise BadSeries("times are naive: tz_localize('UTC') says what they mean")
-    if index.hasnans or not index.is_monotonic_increasing or index.has_duplicates:
-        raise BadSeries("times are missing, not in order, or not distinct")
-    return np.asarray(index.as_unit("ns").asi8)
+        raise BadSeries("no value was measured: there is none, or all are NaN")
+    if len(series) < 2:
+        raise NotEnoughData(n=len(series), needed=LEAST_VALUES, what="forecast")
+    if len(values) > 100 * len(series):
+        raise NotEnoughData(n=len(series), needed=len(values) // 2, what="forecast (gaps)")
+    index = pd.DatetimeIndex(series.index).tz_convert("UTC")
+    if (index[1:] - index[:-1] == step).mean() < 0.5:
+        raise BadSeries("times are not of one frequency: bring them on a regular grid (hk.select does)")
+    return pd.Series(values, pd.date_range(index[0], periods=len(values), freq=step)), step
 
 
 def seasonal_steps(step: pd.Timedelta) -> int:
