@@ -37,6 +37,8 @@ _WORDS = f"""\
 """
 """Rename, never copy and truncate, which loses what is written in between. Compression waits for the next rotation, when
 writers have let go. Nothing is removed: retention is ours, so that it can be shown before it is done."""
+_TICK = 0.02
+"""Seconds by which time(2), whose second logrotate writes, may lag behind: Linux moves it on once a tick, of 10 ms at most."""
 _NAME = re.compile(r"[\w.-]+\Z", re.ASCII)
 
 
@@ -70,8 +72,8 @@ def _su(folder: Path) -> str:
 
 def pass_by(stamps: Container[int]) -> None:
     """Wait for a second from which no archive is named: logrotate, which names by the second, would refuse to rotate."""
-    while int(time.time()) in stamps:
-        time.sleep(1.0 - time.time() % 1)
+    while int(now := time.time()) in stamps or int(now - _TICK) in stamps:
+        time.sleep(1.0 + _TICK - now % 1)
 
 
 def rotate(scene: Scene, conf: Path, state: Path, *, dry: bool, force: bool) -> str:

@@ -96,7 +96,7 @@ class _Rotation:
                 live = path.with_name(path.name.rsplit("-", 2)[0])
                 self._held[live] = f"{', '.join(who)} still writes to {path.name}"
         if self._held:
-            message = f"{len(self._held)} logs are not rotated: {next(iter(self._held.values()))}"
+            message = f"{counted(len(self._held), 'log is', 'logs are')} not rotated: {next(iter(self._held.values()))}"
             held = {str(path): why for path, why in self._held.items()}
             found.append(self._scene.finding(Severity.WARNING, "held", message, hint=REOPEN, held=held))
         if seen.blind and os.geteuid() != 0:
@@ -114,7 +114,9 @@ class _Rotation:
         after = {log.inode: log for log in World.of(self._config).archives.values()}
         self._rotated = {path: after[log.inode] for path, log in self._before.live.items() if log.inode in after}
         names = {str(path): log.path.name for path, log in self._rotated.items()}
-        message = f"{len(names)} of {len(self._before.live)} logs were rotated"
+        message = (
+            f"{len(names)} of {counted(len(self._before.live), 'log')} {'was' if len(names) == 1 else 'were'} rotated"
+        )
         return Outcome(message, {"rotated": names, "said": said[-2000:]})
 
     def plan_rotate(self) -> Outcome:
@@ -123,7 +125,7 @@ class _Rotation:
             state = self._scene.workspace / "status"
         said = self._call(self._scene.workspace / "logrotate.conf", state, dry=True)
         would = [line.strip() for line in said.splitlines() if "renaming" in line or "compressing" in line]
-        message = f"logrotate would rotate {sum('renaming' in line for line in would)} logs"
+        message = f"logrotate would rotate {counted(sum('renaming' in line for line in would), 'log')}"
         return Outcome(message, {"would": would, "said": said[-4000:]})
 
     def _call(self, conf: Path, state: Path, *, dry: bool) -> str:

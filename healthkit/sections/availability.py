@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from healthkit import display
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 from healthkit.sections import courses
 from healthkit.sections.section import Section
 
@@ -65,7 +65,7 @@ def availability(review: Review) -> Section:
     )
     if fine:
         plain.append(
-            f"{len(fine)} of {len(services)} services were never seen down, probed {GOOD:.0%} of the time or more."
+            f"{len(fine)} of {counted(len(services), 'service')} {'was' if len(fine) == 1 else 'were'} never seen down, probed {GOOD:.0%} of the time or more."
         )
         html = (html if rows else "") + f'<p class="note">{plain[-1]}</p>'
     data = [
