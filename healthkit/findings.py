@@ -111,7 +111,9 @@ class Findings(Sequence[Finding]):
     """Findings in order: worst first, then by check, host and subject."""
 
     def __init__(self, findings: Iterable[Finding] = ()) -> None:
-        self._items = tuple(sorted(findings, key=lambda f: (-f.rank, f.check, f.host, f.subject, f.message)))
+        self._items = tuple(
+            sorted(findings, key=lambda f: (-f.rank, f.check, f.host, f.subject, f.message, not f.required, f.label))
+        )
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
