@@ -101,15 +101,15 @@ def simulated(data: Path, shape: tuple[int, int]) -> Task:
     return replace(seen, noiseless=truth.future)
 
 
-def tasks(data: Path, stride: int = 270) -> list[Task]:
-    """All tasks over the development data; windows of daily storage start every *stride* days."""
+def tasks(data: Path) -> list[Task]:
+    """All tasks over the development data."""
     git = read("git_growth_dev", data)
     nab, m4 = read("nab_hourly", data), read("m4_hourly_dev", data)
     repo = {"cluster": "repository"}
     return [
-        cut("git 365-180", git, (365, 180), season=7, most=99, stride=stride, **repo),
-        cut("git 90-180", git, (90, 180), season=7, most=99, stride=stride, **repo),
-        cut("git 90-30", git, (90, 30), season=7, most=99, stride=stride, **repo),
+        cut("git 365-180", git, (365, 180), season=7, most=99, stride=270, **repo),
+        cut("git 90-180", git, (90, 180), season=7, most=99, stride=270, **repo),
+        cut("git 90-30", git, (90, 30), season=7, most=99, stride=270, **repo),
         simulated(data, (365, 180)),
         simulated(data, (90, 180)),
         simulated(data, (90, 30)),
@@ -128,10 +128,10 @@ def further(data: Path) -> list[Task]:
     """
     git, nab = read("git_growth_dev", data), read("nab_hourly", data)
     return [
-        cut("git 30-180", git, (30, 180), season=7, most=99, stride=200, cluster="repository"),
-        cut("git 45-60", git, (45, 60), season=7, most=99, stride=200, cluster="repository"),
+        cut("git 30-180", git, (30, 180), season=7, most=99, stride=400, cluster="repository"),
+        cut("git 45-60", git, (45, 60), season=7, most=99, stride=400, cluster="repository"),
         simulated(data, (30, 180)),
-        cut("git 180-90", git, (180, 90), season=7, most=99, stride=200, cluster="repository"),
-        cut("git 540-120", git, (540, 120), season=7, most=99, stride=200, cluster="repository"),
+        cut("git 180-90", git, (180, 90), season=7, most=99, stride=400, cluster="repository"),
+        cut("git 540-120", git, (540, 120), season=7, most=99, stride=400, cluster="repository"),
         cut("nab 240-24", nab, (240, 24), season=24, most=12, stride=101),
     ]

@@ -23,9 +23,9 @@ TAIL = np.array([0.1, 0.025])
 HOLD, RIDGE = 1000.0, 4e-4
 """How much the coverage and the squares of the network's weights count, against the score."""
 UNITS = 24
-BLURS = ((1.0, 100), (0.3, 200), (0.06, 1800))
+BLURS = ((1.0, 100), (0.3, 200), (0.06, 900))
 """How far the edge between inside and outside is smoothed, in log half-widths, and the rounds spent at each."""
-CLOSENESS = np.array([0.4, 1.4])
+CLOSENESS = np.array([0.4, 1.2])
 """Few independent series are fitted more closely than they hold: of n, training aims at 1 - CLOSENESS / sqrt(n) of the
 misses. From coverage on halves not trained on."""
 SMALLEST = 1e-5
