@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := healthkit collectors reports notebooks
-# The commands among the files: the others are their parts, and train_forecast.py rewrites the constants.
-BENCHMARKS := collect store anomalies trend forecast report
+# The commands among the files: the others are their parts, and train_*.py rewrite constants.
+BENCHMARKS := collect store anomalies trend forecast forecast_lines report
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # What pip would do on one core, tests of others included: half of the time that an installation takes.
