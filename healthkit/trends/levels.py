@@ -24,9 +24,10 @@ WEEK = 7
 NEEDED_DAYS = 3
 """Days that must be measured in each of the two periods."""
 _CHUNK = 256
-# Chosen by hand on simulated minutes, to call about one unchanged week in twenty changed; the benchmark page shows what came of
-# it, four weeks of the most persistent minutes being a little over. Four weeks hold too little to tell independent days from days that correlate by a half: where the latter are called changed
-# seldom enough, the interval of the former is a third wider than if that were known.
+# Chosen by hand on simulated minutes, to call about one unchanged week in twenty changed; the benchmark page shows what
+# came of it, four weeks of the most persistent minutes being a little over. Four weeks hold too little to tell independent
+# days from days that correlate by a half: where the latter are called changed seldom enough, the interval of the former is
+# a third wider than if that were known.
 _PRIOR = Prior(white_alone=5.0, random_walk=1.0, part_white=1.0, persistent_few=0.0, persistent_many=0.1)
 _SAFE = 0.75
 
