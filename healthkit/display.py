@@ -43,6 +43,8 @@ STYLE = """
 .hk .banner{background:var(--soft);border:1px dashed var(--muted);padding:.6em 1em;font-weight:600}
 """.strip()
 """Everything is below `.hk`, so that it leaves a notebook's own look alone."""
+WIDEST = 9
+"""Columns up to which a page has CSS to show a row as a block."""
 
 
 def text(value: object) -> str:
@@ -75,7 +77,10 @@ def table(
     numeric: Sequence[int] = (),
     caption: str = "",
 ) -> str:
-    """A table that scrolls inside its own box where it is too wide.
+    """A table that scrolls inside its own box where it is too wide; a page on a phone shows each row as a block.
+
+    There a cell stands below the heading of its column, which the page's CSS takes from `--h2`, `--h3` ... of the table: once
+    a table, not once a cell. The first cell needs none, it is the heading of the block.
 
     Args:
         columns: Headings, plain text; or a heading and what is shown when it is pointed at.
@@ -90,7 +95,19 @@ def table(
         "<tr>" + "".join(f"<td{kind.get(i, '')}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
     )
     label = f' role="region" tabindex="0" aria-label="{escape(caption)}"' if caption else ""
-    return f'<div class="scroll"{label}><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    stacked = _stacked([name for name, _ in heads])
+    return (
+        f'<div class="scroll"{label}><table{stacked}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _stacked(names: Sequence[str]) -> str:
+    """Attributes of a table whose rows can be blocks; none where it is narrow anyway, or wider than the CSS knows."""
+    if not 3 <= len(names) <= WIDEST:
+        return ""
+    strings = (name.replace("\\", r"\\").replace("'", r"\'").replace("\n", " ") for name in names[1:])
+    known = ";".join(f"--h{column}:'{string}'" for column, string in enumerate(strings, 2))
+    return f' class="stack" style="{escape(known)}"'
 
 
 def tiles(items: Iterable[tuple[str, str]]) -> str:

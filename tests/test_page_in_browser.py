@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 from browser import Browser
 
-from healthkit import reports
+from healthkit import display, reports
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 END = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -32,6 +32,24 @@ def pages(fleet, tmp_path_factory):
     week = reports.make_each(home, "weekly", now=END)
     quarter = reports.make(home, "quarterly", period="2026-Q4", now=END)
     return week.report.html, week.pages[0].html, quarter.html, home / "reports" / "index.html"
+
+
+def test_no_table_is_wider_than_a_phone_and_every_cell_stands_below_its_heading(browser, pages):
+    """A row is a block there; its labels are the table's own headings, also of the widest table that has them."""
+    wider = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)"
+    bare = """[...document.querySelectorAll('.stack')].flatMap(t => [...t.tBodies[0].rows].flatMap(r => [...r.cells].slice(1)
+        .filter(c => c.innerHTML && !r.cells[0].querySelector(':scope > .sev') && getComputedStyle(c, '::before').content
+            !== JSON.stringify(t.tHead.rows[0].cells[c.cellIndex].textContent)).map(c => c.textContent)))"""
+    for page in pages:
+        browser.open(page.as_uri(), width=390)
+        browser.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        assert browser.evaluate("document.querySelectorAll('.stack').length") > 0, page.name
+        assert browser.evaluate(wider) == [], page.name
+        assert browser.evaluate(bare) == [], page.name
+    heads = [f"Column {number}: 'n' \\ <b>" for number in range(display.WIDEST)]
+    widest = display.table(heads, [[str(number) for number in range(display.WIDEST)]])
+    browser.evaluate(f"document.querySelector('.s-verdict, .cards').innerHTML = {json.dumps(widest)};0")
+    assert browser.evaluate(bare) == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])
