@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 from healthkit.jsons import plain
 from healthkit.quantities import difference, quantity
-from healthkit.schema import rate_unit, title
-from healthkit.series import check_series, regular
+from healthkit.schema import title
+from healthkit.series import check_series, named, regular
 from healthkit.trends.levels import NEEDED_DAYS, ChangeBatch, change_many
 
 if TYPE_CHECKING:
@@ -70,9 +70,7 @@ class Change:
 
     def __str__(self) -> str:
         name = f"{title(self.metric)} p{self.q:g}" if self.metric else f"p{self.q:g}"
-        ends = (
-            f"{1 - self.alpha:.0%} interval {difference(self.lower, self.unit)} to {difference(self.upper, self.unit)}"
-        )
+        ends = f"{100 * (1 - self.alpha):.6g}% interval {difference(self.lower, self.unit)} to {difference(self.upper, self.unit)}"
         if self.changed:
             values = f"from {quantity(self.before, self.unit)} to {quantity(self.after, self.unit)} a day"
             return f"{name} changed by {difference(self.difference, self.unit)} ({ends}), {values}{self._evidence}."
@@ -114,7 +112,7 @@ class Change:
             quantity(self.after, self.unit),
             difference(self.difference, self.unit),
         )
-        columns = ("Before", "After", "Change", f"{1 - self.alpha:.0%} interval")
+        columns = ("Before", "After", "Change", f"{100 * (1 - self.alpha):.6g}% interval")
         return bundle("change", str(self), self.as_dict(), columns=columns, rows=[(*row, ends)])
 
 
@@ -144,7 +142,9 @@ def change(
     earlier = previous or period.previous()
     if earlier.end > period.start:
         raise ParameterError(f"{earlier} does not end before {period} starts")
-    days, name = _days(check_series(series), q)
+    series = check_series(series)
+    name, unit = named(series)
+    days = _days(series, q, name)
     days = days[pd.DatetimeIndex(days.index) < pd.Timestamp(period.end)]
     index, what = pd.DatetimeIndex(days.index), f"days of {name or 'the series'}"
     after, before = (
@@ -168,7 +168,7 @@ def change(
         p_value=float(batch.p_value[0]),
         q=float(q),
         metric=name,
-        unit=str(series.attrs.get("unit") or rate_unit(name)),
+        unit=unit,
         n=int(batch.n[0]),
         coverage=float(batch.n[0] / (period.days + earlier.days)),
         method=_METHOD,
@@ -177,22 +177,21 @@ def change(
     )
 
 
-def _days(series: pd.Series[Any], q: float) -> tuple[pd.Series[float], str]:
-    """One value a UTC day, NaN where too little of it was measured, and the name of the metric."""
+def _days(series: pd.Series[Any], q: float, name: str) -> pd.Series[float]:
+    """One value a UTC day, NaN where too little of it was measured."""
     import pandas as pd
 
     from healthkit.quantiles import needed
 
     values, step = regular(series)
     day = pd.Timedelta(days=1)
-    name = str(series.attrs.get("metric") or series.name or "")
     if not len(values):
         raise NotEnoughData(n=0, needed=NEEDED_DAYS, what=f"days of {name or 'the series'}")
     even = pd.Series(values, pd.date_range(series.index[0], periods=len(values), freq=step).tz_convert("UTC"))
     if step > day:
         raise BadSeries(f"a step of {step}: days or less are needed")
     if step == day:
-        return even, name
+        return even
     least = max(needed(q), _ENOUGH_OF_A_DAY * (day / step))
     days = even.resample("D")
-    return days.quantile(q / 100).where(days.count() >= least), name
+    return days.quantile(q / 100).where(days.count() >= least)

@@ -65,7 +65,8 @@ class NotEnoughData(HealthkitError):  # noqa: N818 - reads as the sentence it is
         self.n = n
         self.needed = needed
         self.what = what
-        super().__init__(f"{what + ': ' if what else ''}{n} values, needs at least {needed}")
+        values = "value" if n == 1 else "values"
+        super().__init__(f"{what + ': ' if what else ''}{n} {values}, needs at least {needed}")
 
 
 class BadSeries(HealthkitError, ValueError):  # noqa: N818

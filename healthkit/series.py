@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import BadSeries
+from healthkit.schema import rate_unit
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import ArrayLike
 
 MAX_SLOTS = 20_000_000
 """A series that needs more slots than this to become regular is a mistake: seconds among years."""
@@ -40,6 +42,34 @@ def check_series(series: pd.Series[Any]) -> pd.Series[float]:
     if np.isinf(values.to_numpy()).any():
         raise BadSeries("infinite values: replace them by NaN if they mean 'not measured'")
     return values
+
+
+def named(series: pd.Series[Any]) -> tuple[str, str]:
+    """The metric of a series and the unit of its values, each empty where nobody knows it.
+
+    They are what `attrs` says, as `hk.select` writes it; else the name of the series, and what that name says of its unit.
+    """
+    metric = str(series.attrs.get("metric") or ("" if series.name is None else series.name))
+    return metric, str(series.attrs["unit"] if "unit" in series.attrs else rate_unit(metric))
+
+
+def check_table(values: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Many series as (n_series, n_obs) of float64; NaN = not measured.
+
+    Raises:
+        BadSeries: No numbers; infinite; not two-dimensional.
+    """
+    import numpy as np
+
+    try:
+        table = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadSeries(f"values are not numbers: {error}") from error
+    if table.ndim != 2:
+        raise BadSeries(f"values have shape {table.shape}, not (n_series, n_obs)")
+    if np.isinf(table).any():
+        raise BadSeries("infinite values: replace them by NaN if they mean 'not measured'")
+    return table
 
 
 def regular(series: pd.Series[Any]) -> tuple[np.ndarray[Any, np.dtype[np.float64]], pd.Timedelta]:

@@ -207,10 +207,14 @@ def test_bad_input_is_named(series, error):
 
 
 def test_bad_arrays_are_named():
-    with pytest.raises(ParameterError, match="shape"):
-        anomalies_many(np.zeros(5), 24)
-    with pytest.raises(ParameterError, match="season"):
-        anomalies_many(np.zeros((1, 50)), 0)
+    for values in (np.zeros(5), [["a"]], [[math.inf]]):
+        with pytest.raises(BadSeries, match="values"):
+            anomalies_many(values, 24)
+    for season in (0, 1.5, math.nan):
+        with pytest.raises(ParameterError, match="season"):
+            anomalies_many(np.zeros((1, 50)), season)
+        with pytest.raises(ParameterError, match="season"):
+            anomalies(hours(rhythm()), season=season)
 
 
 @given(

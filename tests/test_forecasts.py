@@ -293,8 +293,6 @@ def test_hourly_and_weekly_are_recognised():
 @pytest.mark.parametrize(
     "series",
     [
-        pd.Series([], dtype=float, index=pd.DatetimeIndex([], tz="UTC")),
-        pd.Series(np.nan, days(30)),
         pd.Series(1.0, pd.date_range("2026-01-01", periods=30, freq="D")),
         pd.Series(1.0, days(30)[::-1]),
         pd.Series(1.0, days(30).repeat(2)),
@@ -303,7 +301,7 @@ def test_hourly_and_weekly_are_recognised():
         pd.Series(1.0, range(30)),
         pd.Series(1.0, days(20).append(pd.date_range("2026-02-01 00:00:07", periods=10, freq="h", tz="UTC"))),
     ],
-    ids=["empty", "all NaN", "naive", "unsorted", "duplicate", "object", "infinite", "no times", "mixed frequency"],
+    ids=["naive", "unsorted", "duplicate", "object", "infinite", "no times", "mixed frequency"],
 )
 def test_what_cannot_be_forecast_has_a_name(series):
     with pytest.raises(BadSeries):
@@ -311,9 +309,10 @@ def test_what_cannot_be_forecast_has_a_name(series):
 
 
 def test_too_little_is_refused_with_numbers():
-    with pytest.raises(NotEnoughData) as short:
-        forecast(disk(13))
-    assert (short.value.n, short.value.needed) == (13, 14)
+    for n, series in ((0, disk(0)), (0, disk(30) * np.nan), (1, disk(1)), (13, disk(13))):
+        with pytest.raises(NotEnoughData, match="forecast of disk_used_ratio") as short:
+            forecast(series)
+        assert (short.value.n, short.value.needed) == (n, 14)
     gappy = disk(100)
     gappy.iloc[5:70] = np.nan
     with pytest.raises(NotEnoughData) as gaps:
@@ -321,7 +320,15 @@ def test_too_little_is_refused_with_numbers():
     assert gaps.value.needed == 50
 
 
-@pytest.mark.parametrize("options", [{"horizon": "soon"}, {"horizon": "1h"}, {"horizon": "99999D"}, {"levels": (50,)}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"horizon": horizon} for horizon in ("soon", "1h", "99999D", "", None)),
+        *({"levels": levels} for levels in ((50,), 80, np.array([80, 90]))),
+        *({"limit": limit} for limit in (np.nan, np.inf, "full")),
+    ],
+    ids=str,
+)
 def test_parameters_that_cannot_be(options):
     with pytest.raises(ParameterError):
         forecast(disk(60), **options)
@@ -329,17 +336,40 @@ def test_parameters_that_cannot_be(options):
 
 @pytest.mark.parametrize(
     "options",
-    [{"horizon": 0}, {"season": 0}, {"levels": ()}, {"lower_bound": 3, "upper_bound": 2}, {"lower_bound": [1, 2, 3]}],
+    [
+        {"horizon": 0},
+        {"horizon": np.nan},
+        {"season": 0},
+        {"season": 1.5},
+        {"levels": ()},
+        {"lower_bound": 3, "upper_bound": 2},
+        {"lower_bound": [1, 2, 3]},
+    ],
 )
 def test_batch_parameters_that_cannot_be(options):
     with pytest.raises(ParameterError):
         forecast_many(np.ones((2, 30)), options.pop("horizon", 5), **options)
 
 
-@pytest.mark.parametrize("values", [np.ones(5), np.ones((2, 0)), [["a", "b"]], [[1.0, np.inf]]])
+@pytest.mark.parametrize("values", [np.ones(5), [["a", "b"]], [[1.0, np.inf]]])
 def test_batch_values_that_cannot_be(values):
     with pytest.raises(BadSeries):
         forecast_many(values, 5)
+
+
+@pytest.mark.parametrize("limits", [np.nan, [0.9, np.nan, 0.8], [0.9, 0.8], "full", None], ids=str)
+def test_a_limit_that_is_no_number_is_not_called_unreached(walks, limits):
+    batch = forecast_many(walks[:3], 5)
+    with pytest.raises(ParameterError, match="limit"):
+        batch.crossing(limits)
+
+
+def test_a_series_renamed_keeps_its_metric_and_unit():
+    series = disk(60).rename("web-1")
+    series.attrs = {"metric": "disk_used_ratio", "unit": "ratio"}
+    found = forecast(series, horizon="10D")
+    assert (found.metric, found.unit) == ("disk_used_ratio", "ratio")
+    assert found.upper[95].max() <= 1
 
 
 def test_an_empty_batch_is_empty():

@@ -329,6 +329,12 @@ def test_percentiles_outside_are_refused(q):
         needed(q)
 
 
+@pytest.mark.parametrize("q", [95, (), ("most",), None], ids=str)
+def test_percentiles_that_are_no_list_of_numbers_are_named(q):
+    with pytest.raises(ParameterError, match="percentile"):
+        percentiles(minutes(range(100)), q)
+
+
 @pytest.mark.parametrize(
     ("series", "error"),
     [

@@ -365,7 +365,11 @@ def test_samples_and_rollup_select_the_same_days(week, how):
         np.testing.assert_allclose(days, rolled, rtol=0.05 if how in ("p95", "p50") else 1e-12)
     if how == "p95":
         assert days.iloc[0] == np.quantile(values[:24], 0.95)
-    assert days.attrs == rolled.attrs == {"metric": "cpu_busy_ratio", "unit": "ratio", "host": "web-1", "device": ""}
+    told = {"metric": "cpu_busy_ratio", "unit": "ratio"}
+    if how == "count":  # samples are not shares of a CPU
+        told = {"metric": "cpu_busy_ratio_count", "unit": ""}
+    assert days.attrs == rolled.attrs == {**told, "host": "web-1", "device": ""}
+    assert days.name == rolled.name == told["metric"]
 
 
 def test_select_other_spans(week):

@@ -47,6 +47,12 @@ def test_a_line_without_noise_is_its_own_slope():
     assert batch.lower[0] == pytest.approx(3, rel=1e-5)
 
 
+def test_a_line_without_noise_does_not_wander():
+    found = trend(daily(np.arange(90)))
+    assert (found.direction, found.evidence) == ("rising", "more than chance")
+    assert "99.9% interval" in str(trend(daily(np.arange(90)), alpha=0.001))
+
+
 def test_the_slope_of_a_leak_is_found():
     rng = np.random.default_rng(0)
     leak = 3.0 * np.arange(DAYS) + 10 * noise(rng, (1, DAYS), 0.5)[0]
@@ -298,6 +304,8 @@ def test_what_is_no_series_is_named(series):
         ([["a"] * 20], {}, BadSeries),
         (np.full((1, 20), np.inf), {}, BadSeries),
         (np.zeros((1, 20)), {"season": 0}, ParameterError),
+        (np.zeros((1, 20)), {"season": 3.5}, ParameterError),
+        (np.zeros((1, 20)), {"season": np.nan}, ParameterError),
         (np.zeros((1, 20)), {"alpha": 1.5}, ParameterError),
     ],
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.detections.detectors import DETECTORS, Event, Setting
 from healthkit.errors import ParameterError
+from healthkit.series import check_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,17 +30,17 @@ def anomalies_many(values: Array, season: int, *, day: float | None = None) -> t
         day: Steps of 24 hours; by default the season if it is not 7, else 1.
 
     Raises:
-        ParameterError: The array is not two-dimensional, holds infinities, or the season is below 1.
+        BadSeries: Not a two-dimensional array of numbers, or infinite values.
+        ParameterError: The season is no whole number of steps from 1.
     """
     import numpy as np
 
     from healthkit.detections.expectations import expect
 
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or np.isinf(values).any():
-        raise ParameterError("values must be finite or NaN, of shape (series, steps)")
-    if season < 1:
-        raise ParameterError(f"season {season}: at least 1")
+    values = check_table(values)
+    if not season >= 1 or season % 1:
+        raise ParameterError(f"season is {season}, must be whole steps: 1 (none) or more")
+    season = int(season)
     day = day or (1.0 if season == 7 else float(season))
     setting = Setting(max(1, round(day)), season, 30 * day, _BUDGET)
     rows = np.flatnonzero(np.count_nonzero(~np.isnan(values), axis=1) >= NEEDED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from healthkit.detections.batches import NEEDED, anomalies_many
 from healthkit.detections.results import Anomalies, Anomaly
 from healthkit.errors import NotEnoughData
-from healthkit.schema import limits, rate_unit
+from healthkit.schema import limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,7 @@ def anomalies(series: pd.Series[Any], *, season: int | None = None) -> Anomalies
     Raises:
         NotEnoughData: Fewer than 21 values.
         BadSeries: No numbers over aware, distinct, ordered times of one step.
+        ParameterError: The season is no whole number of steps from 1.
 
     Sources:
         Seasonal profile and band after Hyndman (2021), "Detecting time series outliers"; latch after the scoring of the
@@ -39,16 +40,16 @@ def anomalies(series: pd.Series[Any], *, season: int | None = None) -> Anomalies
     import numpy as np
     import pandas as pd
 
-    from healthkit.series import regular
+    from healthkit.series import named, regular
 
     values, step = regular(series)
-    name = str(series.attrs.get("metric") or series.name or "")
-    unit = str(series.attrs.get("unit") or rate_unit(name))
+    name, unit = named(series)
     n = int(np.count_nonzero(~np.isnan(values)))
     if n < NEEDED:
         raise NotEnoughData(n=n, needed=NEEDED, what=f"anomalies of {name or 'the series'}")
     day = pd.Timedelta(days=1) / step
-    season = season or (max(1, round(day)) if day > 1 else 7)
+    if season is None:
+        season = max(1, round(day)) if day > 1 else 7
     first = pd.DatetimeIndex(series.index)[0].tz_convert("UTC")
     events = anomalies_many(values[None], season, day=day)
     low, high = limits(name) if name else (-math.inf, math.inf)

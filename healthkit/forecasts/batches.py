@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from healthkit.errors import BadSeries, ParameterError
+from healthkit.errors import ParameterError
 from healthkit.forecasts import constants
 from healthkit.forecasts.crossings import chance, first_at
 from healthkit.forecasts.histories import pick
 from healthkit.forecasts.intervals import at_every_step
 from healthkit.forecasts.members import NAMES
 from healthkit.forecasts.studies import KNOTS, ORIGINS, Study, reach, study
+from healthkit.series import check_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,9 @@ class ForecastBatch:
 
         Returns:
             Three arrays (n,): 1.0 is the first step ahead, inf is "not within the horizon".
+
+        Raises:
+            ParameterError: Limits that are no numbers, or not as many as series.
         """
         by_then = self.chance(limits)
         median, early, late = (
@@ -79,7 +83,9 @@ class ForecastBatch:
 
         A series whose last value is at its limit has reached it: 1 from the first step on.
         """
-        limit = np.broadcast_to(np.asarray(limits, dtype=np.float64), (len(self.mean),))
+        limit = one_each(limits, len(self.mean), "limits")
+        if np.isnan(limit).any():
+            raise ParameterError("a limit is not a number; inf is what is never reached")
         level = min(self.lower)
         # What was trained is the 80 % interval; a batch without it has its wider one narrowed to that.
         share = 1.0 if level == LEVELS[0] else 1.2816 / 1.9600
@@ -119,11 +125,10 @@ def forecast_many(
     >>> batch.mean.round(3).tolist()
     [[120.0, 122.0, 124.0]]
     """
-    table = checked(values)
-    if horizon < 1 or season < 1 or int(horizon) != horizon or int(season) != season:
+    table = check_table(values)
+    if not (horizon >= 1 and season >= 1) or horizon % 1 or season % 1:
         raise ParameterError(f"horizon and season are whole steps from 1, not {horizon} and {season}")
-    if not levels or not set(levels) <= set(LEVELS):
-        raise ParameterError(f"levels are of {LEVELS}, not {tuple(levels)}")
+    horizon, season, levels = int(horizon), int(season), known_levels(levels)
     n = len(table)
     if missing := max(SHORTEST_TABLE - table.shape[1], 0):
         table = np.concatenate([np.full((n, missing), np.nan), table], axis=1)
@@ -133,34 +138,36 @@ def forecast_many(
     longest = min(reach(horizon, season), table.shape[1])
     row_bytes = 8 * len(NAMES) * (ORIGINS * KNOTS * 4 + 3 * horizon) + 8 * 30 * longest * (ORIGINS + 1)
     size = max(1, CHUNK_BYTES // row_bytes)
-    whole = blank(n, horizon, season, tuple(levels))
+    whole = blank(n, horizon, season, levels)
     for i in range(0, n, size):
         rows = slice(i, i + size)
         found = study(table[rows], np.stack([low[rows], high[rows]]), horizon, season, constants.GATE)
-        put(whole, chunk(found, horizon, season, levels=tuple(levels), low=low[rows], high=high[rows]), rows)
+        put(whole, chunk(found, horizon, season, levels=levels, low=low[rows], high=high[rows]), rows)
     return whole
 
 
-def checked(values: ArrayLike) -> Floats:
-    """*values* as a table of floats."""
+def known_levels(levels: Sequence[int]) -> tuple[int, ...]:
+    """The levels, each once, in the order given; one that is not of `LEVELS`, or none at all, is an error."""
     try:
-        table = np.asarray(values, dtype=np.float64)
+        given = tuple(dict.fromkeys(levels))
+    except TypeError:
+        given = ()
+    if not given or not set(given) <= set(LEVELS):
+        raise ParameterError(f"levels are one or more of {LEVELS}, not {levels!r}")
+    return tuple(map(int, given))
+
+
+def one_each(given: ArrayLike, n: int, what: str) -> Floats:
+    """One number for all, or (n,), as (n,)."""
+    try:
+        return np.broadcast_to(np.asarray(given, dtype=np.float64), (n,))
     except (TypeError, ValueError) as error:
-        raise BadSeries(f"values are not numbers: {error}") from error
-    if table.ndim != 2 or not table.shape[1]:
-        raise BadSeries(f"values have shape {table.shape}, not (n_series, n_obs) with at least one observation")
-    if np.isinf(table).any():
-        raise BadSeries("values hold infinities; NaN is what says not measured")
-    return table
+        raise ParameterError(f"{what} are a number or {n} of them, not {given!r}") from error
 
 
 def bound(given: ArrayLike | None, n: int, absent: float) -> Floats:
     """(n,) bounds, *absent* where there is none."""
-    raw = np.asarray(absent if given is None else given, dtype=np.float64)
-    try:
-        full = np.broadcast_to(raw, (n,))
-    except ValueError as error:
-        raise ParameterError(f"bounds have shape {raw.shape}, not () or ({n},)") from error
+    full = one_each(absent if given is None else given, n, "bounds")
     return np.where(np.isnan(full), absent, full)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
-from healthkit.series import regular
+from healthkit.series import named, regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,16 +19,17 @@ MOST_STEPS = 10_000
 
 
 def on_grid(series: pd.Series[float]) -> tuple[pd.Series[float], pd.Timedelta]:
-    """*series* on its own regular grid, from its first to its last time, and the grid's step."""
+    """*series* on its own regular grid, from its first to its last time, and the grid's step.
+
+    Raises:
+        NotEnoughData: Fewer than `LEAST_VALUES`.
+        BadSeries: As `regular`, or half of the times are not a step apart.
+    """
     import pandas as pd
 
     values, step = regular(series)
-    if np.isnan(values).all():
-        raise BadSeries("no value was measured: there is none, or all are NaN")
-    if len(series) < 2:
-        raise NotEnoughData(n=len(series), needed=LEAST_VALUES, what="forecast")
-    if len(values) > 100 * len(series):
-        raise NotEnoughData(n=len(series), needed=len(values) // 2, what="forecast (gaps)")
+    if (n := int(np.isfinite(values).sum())) < LEAST_VALUES:
+        raise NotEnoughData(n=n, needed=LEAST_VALUES, what=f"forecast of {named(series)[0] or 'the series'}")
     index = pd.DatetimeIndex(series.index).tz_convert("UTC")
     if (index[1:] - index[:-1] == step).mean() < 0.5:
         raise BadSeries("times are not of one frequency: bring them on a regular grid (hk.select does)")
@@ -51,7 +52,9 @@ def steps_ahead(horizon: str, step: pd.Timedelta) -> int:
         ahead = pd.Timedelta(horizon)
     except ValueError as error:
         raise ParameterError(f"horizon {horizon!r} is not a duration such as 180D or 48h") from error
-    if pd.isna(ahead) or ahead < step:
+    if pd.isna(ahead):
+        raise ParameterError(f"horizon {horizon!r} is not a duration such as 180D or 48h")
+    if ahead < step:
         raise ParameterError(f"horizon {horizon!r} is shorter than one step of the series ({step})")
     steps = int(ahead // step)
     if steps > MOST_STEPS:

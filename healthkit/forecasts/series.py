@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healthkit.errors import NotEnoughData
-from healthkit.forecasts.batches import LEVELS, forecast_many
-from healthkit.forecasts.grids import LEAST_VALUES, on_grid, seasonal_steps, steps_ahead
+from healthkit.errors import NotEnoughData, ParameterError
+from healthkit.forecasts.batches import LEVELS, forecast_many, one_each
+from healthkit.forecasts.grids import on_grid, seasonal_steps, steps_ahead
 from healthkit.forecasts.results import Backtest, Forecast
-from healthkit.schema import rate_unit
+from healthkit.series import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,8 @@ def forecast(
 ) -> Forecast:
     """Forecast a regular series, with intervals that are meant to hold.
 
-    Hourly values have a season of 24 steps, daily of 7, weekly and slower none. Times that are missing from the index
-    count as not measured.
+    Values of a minute to an hour or so have a season of a day, daily values of a week, all others none. Times that are
+    missing from the index count as not measured.
 
     Args:
         series: Values on a regular UTC index, oldest first; NaN = not measured. `series.attrs["unit"]`, else the ending of
@@ -49,7 +50,7 @@ def forecast(
     Raises:
         BadSeries: Not numbers over aware, distinct, ordered times of one frequency.
         NotEnoughData: Fewer than 14 values or two seasons, or less than half of the steps measured.
-        ParameterError: A horizon or level that cannot be.
+        ParameterError: A horizon, limit, level or bound that cannot be.
 
     >>> import pandas as pd
     >>> days = pd.date_range("2026-01-01", periods=90, freq="D", tz="UTC")
@@ -59,18 +60,18 @@ def forecast(
     """
     import pandas as pd
 
+    watched = _watched(limit)
     regular, step = on_grid(series)
     season = seasonal_steps(step)
     steps = steps_ahead(horizon, step)
-    name = str(series.name) if series.name is not None else ""
+    name, unit = named(series)
     values = regular.to_numpy(dtype=np.float64)
     seen = np.isfinite(values)
-    what = f"forecast of {name}" if name else "forecast"
-    if seen.sum() < max(LEAST_VALUES, 2 * season):
-        raise NotEnoughData(n=int(seen.sum()), needed=max(LEAST_VALUES, 2 * season), what=what)
+    what = f"forecast of {name or 'the series'}"
+    if seen.sum() < 2 * season:
+        raise NotEnoughData(n=int(seen.sum()), needed=2 * season, what=f"{what} (two seasons)")
     if seen.mean() < LEAST_COVERAGE:
         raise NotEnoughData(n=int(seen.sum()), needed=int(np.ceil(LEAST_COVERAGE * len(seen))), what=f"{what} (gaps)")
-    unit = str(series.attrs.get("unit", "")) or rate_unit(name)
     known = values[seen]
     low = 0.0 if lower_bound is None and known.min() >= 0 else lower_bound
     high = 1.0 if upper_bound is None and unit == "ratio" and known.max() <= 1 else upper_bound
@@ -93,6 +94,16 @@ def forecast(
         backtest=Backtest(
             int(batch.origins[0]), float(batch.error[0]), float(batch.naive_error[0]), float(batch.covered[0])
         ),
-        limit=limit,
+        limit=watched,
         batch=batch,
     )
+
+
+def _watched(limit: float | None) -> float | None:
+    """The limit as a number that a chart has a place for."""
+    if limit is None:
+        return None
+    level = float(one_each(limit, 1, "limits")[0])
+    if not math.isfinite(level):
+        raise ParameterError(f"limit {limit!r} is not a finite number")
+    return level

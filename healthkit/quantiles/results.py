@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import NotEnoughData, ParameterError
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 from healthkit.schema import title
 
 if TYPE_CHECKING:
@@ -155,9 +155,12 @@ def wanted_of(q: Sequence[float]) -> tuple[float, ...]:
     """The percentiles, each once, ascending.
 
     Raises:
-        ParameterError: None, or one outside 0 to 100.
+        ParameterError: No list of numbers, none, or one outside 0 to 100.
     """
-    wanted = tuple(sorted({float(one) for one in q}))
+    try:
+        wanted = tuple(sorted({float(one) for one in q}))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"percentiles are a list of numbers such as (50, 95), not {q!r}") from error
     if not wanted:
         raise ParameterError("no percentile asked for")
     for one in wanted:
@@ -167,7 +170,7 @@ def wanted_of(q: Sequence[float]) -> tuple[float, ...]:
 
 def too_few(n: int, q: float) -> str:
     """Why a percentile is unknown."""
-    return f"{n} values, needs {needed(q)}"
+    return f"{counted(n, 'value')}, needs {needed(q)}"
 
 
 def _phrase(row: Percentile, unit: str) -> str:

@@ -80,12 +80,12 @@ def _of_series(series: pd.Series[Any]) -> tuple[pd.DataFrame, str, float, str]:
     """Its measured values as a table, the name of the metric, the coverage, and the unit."""
     import pandas as pd
 
-    from healthkit.series import check_series, coverage
+    from healthkit.series import check_series, coverage, named
 
     series = check_series(series)
-    name = str(series.attrs.get("metric") or series.name or "")
+    name, unit = named(series)
     table = pd.DataFrame({"ts": series.index, "value": series.to_numpy()}).dropna(subset="value")
-    return table, name, coverage(series), str(series.attrs.get("unit") or rate_unit(name))
+    return table, name, coverage(series), unit
 
 
 def _groups(samples: pd.DataFrame, by: str | None) -> Iterator[tuple[str, Array]]:

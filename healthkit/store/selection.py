@@ -40,7 +40,8 @@ def select(
             percentiles are those of whole days; longer ones come from `percentiles`, which merges the grids.
 
     Returns:
-        Float values over a regular UTC index named `ts`; NaN = not measured. `attrs` holds metric, unit, host, device.
+        Float values over a regular UTC index named `ts`; NaN = not measured. `attrs` holds metric, unit, host, device; of
+        counts the metric ends in `_count` and has no unit.
 
     Raises:
         NotEnoughData: There is no such sample.
@@ -57,12 +58,14 @@ def select(
     values = values.reindex(range(values.index.min(), values.index.max() + 1))
     start = _MONDAY.as_unit("ms") + values.index[0] * step
     index = pd.date_range(start, periods=len(values), freq=_frequency(step), name="ts", unit="ms")
-    series = pd.Series(values.to_numpy(dtype=float), index=index, name=metric)
-    if how == "count":
-        series = series.fillna(0.0)
-    unit = schema.rate_unit(metric) if data.attrs.get("rates", True) else schema.unit(metric)
+    name = metric
+    series = pd.Series(values.to_numpy(dtype=float), index=index)
+    if how == "count":  # of samples: no longer a ratio, nor bytes
+        name, series = f"{metric}_count", series.fillna(0.0)
+    unit = schema.rate_unit(name) if data.attrs.get("rates", True) else schema.unit(name)
     first = rows.iloc[0]
-    series.attrs = {"metric": metric, "unit": unit, "host": str(first["host"]), "device": str(first["device"])}
+    series.name = name
+    series.attrs = {"metric": name, "unit": unit, "host": str(first["host"]), "device": str(first["device"])}
     return series
 
 
@@ -89,7 +92,7 @@ def _step(every: str | timedelta) -> pd.Timedelta:
         step = pd.Timedelta(every)
     except ValueError as error:
         raise ParameterError(f"every {every!r}: write a fixed span such as 5min, 1h, 1D or 7D") from error
-    if step < pd.Timedelta(1, "ms"):
+    if not step >= pd.Timedelta(1, "ms"):
         raise ParameterError(f"every {every!r}: at least a millisecond")
     return step
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from healthkit.errors import BadSeries, ParameterError
+from healthkit.errors import ParameterError
+from healthkit.series import check_table
 from healthkit.trends.lines import MOST_SHIFTS, draw
 from healthkit.trends.noises import noises
 from healthkit.trends.results import TrendBatch
@@ -59,7 +60,7 @@ def trend_many(values: ArrayLike, *, season: int = 7, alpha: float = 0.05) -> Tr
     >>> bool(batch.lower[0] < 1 < batch.upper[0])
     True
     """
-    rows = as_rows(values)
+    rows = check_table(values)
     check_options(season=season, alpha=alpha)
     n = rows.shape[1]
     season = season if n >= 2 * season else 1
@@ -70,31 +71,14 @@ def trend_many(values: ArrayLike, *, season: int = 7, alpha: float = 0.05) -> Tr
     return TrendBatch(**joined, alpha=alpha)
 
 
-def as_rows(values: ArrayLike) -> Floats:
-    """The values as (n_series, n_obs) of float64, finite or NaN.
-
-    Raises:
-        BadSeries: They are not.
-    """
-    try:
-        rows = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadSeries(f"values are not numbers: {error}") from None
-    if rows.ndim != 2:
-        raise BadSeries(f"values have shape {rows.shape}, not (n_series, n_obs)")
-    if np.isinf(rows).any():
-        raise BadSeries("values are infinite in places")
-    return rows
-
-
 def check_options(*, season: int, alpha: float) -> None:
     """Whether they are what they can be.
 
     Raises:
         ParameterError: They are not.
     """
-    if season < 1:
-        raise ParameterError(f"season is {season}, must be 1 (none) or more")
+    if not season >= 1 or season % 1:
+        raise ParameterError(f"season is {season}, must be whole steps: 1 (none) or more")
     if not 0 < alpha < 1:
         raise ParameterError(f"alpha is {alpha}, must lie between 0 and 1")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from healthkit.errors import ParameterError
-from healthkit.trends.batches import FREEDOM, as_rows, check_options, scale
+from healthkit.series import check_table
+from healthkit.trends.batches import FREEDOM, check_options, scale
 from healthkit.trends.fits import fit, whiten
 from healthkit.trends.mixtures import mixture
 from healthkit.trends.noises import Prior, noises
@@ -71,7 +72,7 @@ def change_many(
         BadSeries: Not two-dimensional numbers, or infinite.
         ParameterError: Masks of the wrong length or that overlap; alpha out of range.
     """
-    rows = as_rows(values)
+    rows = check_table(values)
     check_options(season=season, alpha=alpha)
     early, late = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
     if early.shape != rows.shape[1:] or late.shape != rows.shape[1:] or (early & late).any():

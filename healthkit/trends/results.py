@@ -78,7 +78,7 @@ class Trend:
     def __str__(self) -> str:
         name = title(self.metric) if self.metric else "The series"
         ends = f"{difference(self.lower, self.unit)} to {difference(self.upper, self.unit)}"
-        reach = f"{1 - self.alpha:.0%} interval {ends}, p = {self.p_value:.2g}"
+        reach = f"{100 * (1 - self.alpha):.6g}% interval {ends}, p = {self.p_value:.2g}"
         if self.direction == "none":
             line = f"{name} has no clear trend: {difference(self.slope, self.unit)} a day ({reach})"
         else:
@@ -134,7 +134,7 @@ class Trend:
         for s in self.shifts:
             ends = f"{difference(s.lower, self.unit)} to {difference(s.upper, self.unit)}"
             rows.append(("Level shift", when(s.at), difference(s.size, self.unit), ends))
-        interval = f"{1 - self.alpha:.0%} interval"
+        interval = f"{100 * (1 - self.alpha):.6g}% interval"
         charts = [] if self.series is None else [self.chart()]
         heads = ("", "From", "Change", interval)
         return bundle("trend", str(self), self.as_dict(), columns=heads, rows=rows, charts=charts)

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from healthkit.errors import NotEnoughData
-from healthkit.schema import rate_unit
-from healthkit.series import check_series, coverage
+from healthkit.series import check_series, coverage, named
 from healthkit.trends.batches import FREEDOM, NEEDED, trend_many
 from healthkit.trends.days import DAY, steps
 from healthkit.trends.results import Shift, Trend
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 _FEW_DAYS = 30
 _MOSTLY = 0.5
+# What is left of so straight a line is rounding, and rounding does not wander.
+_CLEAN = 1e-3
 _METHOD = "least squares on season, line and level shifts under AR(1) noise, integrated over its correlation"
 
 
@@ -43,7 +44,7 @@ def trend(series: pd.Series[Any], *, alpha: float = 0.05) -> Trend:
     24.0
     """
     series = check_series(series)
-    name = str(series.attrs.get("metric") or series.name or "")
+    name, unit = named(series)
     n = int(series.notna().sum())
     if n < NEEDED:
         raise NotEnoughData(n=n, needed=NEEDED, what=f"trend of {name or 'the series'}")
@@ -63,7 +64,7 @@ def trend(series: pd.Series[Any], *, alpha: float = 0.05) -> Trend:
         evidence=_evidence(batch, days=_span(even, step)),
         shifts=_shifts(batch, pd.DatetimeIndex(even.index)),
         metric=name,
-        unit=str(series.attrs.get("unit") or rate_unit(name)),
+        unit=unit,
         n=n,
         coverage=coverage(series),
         method=_METHOD,
@@ -96,7 +97,8 @@ def _evidence(batch: TrendBatch, *, days: float) -> str:
         notes.append(f"weak evidence: {days:.0f} days, fewer than {_FEW_DAYS}")
     if batch.ambiguous[0]:
         notes.append("shift or trend, cannot tell")
-    if significant and batch.persistence[0] > _MOSTLY:
+    clean = batch.upper[0] - batch.lower[0] < _CLEAN * abs(batch.slope[0])
+    if significant and batch.persistence[0] > _MOSTLY and not clean:
         notes.append("weak evidence: it wanders like a random walk, which often looks like a trend")
     return "; ".join(notes) or ("more than chance" if significant else "no more than chance")
 
