@@ -60,9 +60,9 @@ def text(value: object) -> str:
     return escape(shown)
 
 
-def badge(severity: Severity) -> str:
-    """Severity as glyph, word and colour."""
-    return f'<span class="sev sev-{severity.value}">{severity.glyph}\u00a0{severity.value}</span>'
+def badge(severity: Severity, word: str = "") -> str:
+    """Severity as glyph, word and colour; the word may be another than its own."""
+    return f'<span class="sev sev-{severity.value}">{severity.glyph}\u00a0{text(word or severity.value)}</span>'
 
 
 def host(name: object) -> str:

@@ -113,7 +113,16 @@ class Review:
 
     @cached_property
     def findings(self) -> Findings:
-        """What the checks say: of this machine as it is, of every other host by its samples at the end of the period."""
+        """What the checks say, and a warning of each limit that is expected to be reached before the next such report."""
+        from healthkit.capacity import approaches
+        from healthkit.findings import Findings
+
+        within = min(self.period.days, self.config.limits.days_to_full)
+        return Findings([*self.checked, *approaches(self.capacity, self.checked, within=within)])
+
+    @cached_property
+    def checked(self) -> Findings:
+        """What the checks say, which makes the score: of this machine as it is, of every other host by its samples at the end of the period."""
         from healthkit.checks import check
         from healthkit.findings import Findings
 
@@ -154,7 +163,7 @@ class Review:
         from healthkit.scores import health_score
 
         return {
-            host: health_score(Findings(f for f in self.findings if f.host == host), weights=self.config.weights)
+            host: health_score(Findings(f for f in self.checked if f.host == host), weights=self.config.weights)
             for host in self.hosts
         }
 

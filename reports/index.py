@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from healthkit import display
 from healthkit.charts import sparkline
-from healthkit.findings import Severity
 from healthkit.quantities import digits
 from healthkit.reports.outputs import line
 from healthkit.reports.page import template
+from healthkit.sections.verdict import STATES
 
 MOST_CHOICES = 400
 """Hosts or periods to choose from: each is a rule of CSS."""
@@ -67,7 +67,7 @@ def _row(record: Mapping[str, Any], hosts: Sequence[str], periods: Sequence[str]
         ),
         "score": "unknown" if record.get("score") is None else digits(record["score"]),
         "failed": bool(record.get("failed")),
-        "worst": Markup(display.badge(_severity(record))),  # noqa: S704 - our own
+        "state": Markup(_state(record)),  # noqa: S704 - our own
         "sentence": line(str(record.get("sentence") or "")),
         "files": [(ending, f"{base}.{ending}") for ending in ("html", "ipynb", "json", "txt", *(["pdf"] if record.get("pdf") else []))],
     }  # fmt: skip
@@ -87,7 +87,7 @@ def _series(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "period": line(str(newest["period"])),
         "score": shown,
         "sentence": line(str(newest.get("sentence") or "")),
-        "worst": Markup(display.badge(_severity(newest))),  # noqa: S704 - our own
+        "state": Markup(_state(newest)),  # noqa: S704 - our own
         "spark": Markup(drawing),  # noqa: S704 - our own
         "href": f"{quote(str(newest['folder']))}/{quote(str(newest['stem']))}.html",
     }
@@ -98,8 +98,6 @@ def _hosts(record: Mapping[str, Any]) -> str:
     return ", ".join(sorted(asked)) if asked else str(record.get("host") or "all hosts")
 
 
-def _severity(record: Mapping[str, Any]) -> Severity:
-    try:
-        return Severity(record.get("worst"))
-    except ValueError:
-        return Severity.UNKNOWN
+def _state(record: Mapping[str, Any]) -> str:
+    """As the report's own headline says it."""
+    return display.badge(*STATES.get(str(record.get("state")), STATES["unknown"]))

@@ -22,6 +22,7 @@ from healthkit.reports import outputs
 from healthkit.reports.markup import slug
 from healthkit.reports.outputs import Shown, Verdict, line
 from healthkit.reports.page import scope, template
+from healthkit.sections.verdict import STATES
 
 MOST_ROWS, MOST_CAPACITY, MOST_CHANGES, MOST_CHARTS, MOST_LINES = 15, 8, 12, 4, 25
 _WORDS = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.UNKNOWN: "unknown"}
@@ -157,8 +158,11 @@ def _html(
 
     verdict = outputs.verdict(sections)
     attention = outputs.rows(sections, "attention")
+    state, word = STATES.get(verdict.state, STATES["unknown"])
     html = template("mail.html").render(
         subject=title,
+        state=state,
+        state_word=word,
         simulated=verdict.simulated,
         kicker=[line(part) for part in (envelope.brand, verdict.cadence.capitalize(), verdict.period, scope(verdict)) if part],
         sentence=_short(line(verdict.sentence) or title, 600),

@@ -100,12 +100,12 @@ def plain(text: str) -> str:
 
 
 def line(text: str) -> str:
-    r"""Text on one line, as a header or a file name needs it.
+    r"""Text on one line, as a header or a file name needs it; a space that must not be broken stays one.
 
     >>> line("db-3\r\nBcc: x@example.org")
     'db-3 Bcc: x@example.org'
     """
-    return " ".join(plain(re.sub(r"[\r\n\t\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", text)).split())
+    return re.sub(r"[^\S\u00a0]+", " ", plain(re.sub(r"[\r\n\t\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", text))).strip()
 
 
 def _bundles(notebook: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -11,8 +11,10 @@ import pytest
 
 import healthkit as hk
 from healthkit import demo, sections
+from healthkit.config import config_path
 from healthkit.errors import ParameterError
 from healthkit.findings import Severity
+from healthkit.reports import index, mails, outputs
 from healthkit.sections import MEDIA_TYPE
 from healthkit.store import write_samples
 
@@ -153,3 +155,49 @@ def test_trouble_that_could_not_be_asked_about_is_no_health(tmp_path):
     shown = sections.verdict(late)
     assert shown.data["state"] == "unknown"
     assert "nothing needs a hand" not in shown.text.lower()
+
+
+@pytest.fixture(scope="module")
+def filling(tmp_path_factory):
+    """A healthy host with a disk that grows by half a point a day: 80 % in days, full in weeks."""
+    home = tmp_path_factory.mktemp("filling")
+    config_path(home).parent.mkdir()
+    config_path(home).write_text("collect: {every: 1h}\n")
+    samples = demo.demo_data(hosts=3, days=42, end=END, every="1h").query("host == 'cache-1'")
+    ts = pd.date_range(END - timedelta(days=42), END, freq="h", inclusive="left")
+    used = 0.775 - 0.005 * (END - ts) / timedelta(days=1) + np.random.default_rng(0).normal(0, 5e-4, len(ts))
+    disk = pd.DataFrame({"ts": ts, "host": "cache-1", "metric": "disk_used_ratio", "device": "/data", "value": used})
+    write_samples(home, pd.concat([samples.astype({"host": str, "metric": str, "device": str}), disk]))
+    return home
+
+
+def test_a_limit_that_is_reached_before_the_next_report_is_what_headline_mail_and_index_say(filling):
+    review = hk.review(filling, "weekly", now=END)
+    row = review.capacity.rows[0]
+    assert (row.device, row.state) == ("/data", "reaches")
+    assert 3 <= row.days <= 7
+    said = f"Disk used is expected to reach its limit, 80\u00a0%, on {row.crossing}"
+    verdict = sections.verdict(review).data
+    assert verdict["sentence"] == f"cache-1 needs attention: /data: {said}."
+    assert (verdict["state"], verdict["worst"]) == ("attention", "warning")
+    assert f"1 warning: cache-1 /data: {said}" in mails.subject(outputs.Verdict(**verdict))
+    assert "\u25b2\u00a0Needs attention" in index.render([verdict | {"folder": "weekly", "stem": "one"}])
+    (shown,) = [one for one in sections.attention(review).data["rows"] if one["subject"] == "/data"]
+    assert shown["hint"] == "Free space or enlarge /data before that."
+
+
+def test_a_forecast_costs_no_points_and_one_beyond_the_next_report_is_only_a_date(filling):
+    review = hk.review(filling, "weekly", now=END)
+    assert "forecast" in {finding.check for finding in review.findings}
+    assert review.scores["cache-1"] == hk.health_score(review.checked)
+    early = hk.review(filling, "weekly", now=END - timedelta(days=21), period="2026-W44")
+    assert 10 < early.capacity.rows[0].days < 40
+    assert "forecast" not in {finding.check for finding in early.findings}
+    assert "Next to reach its limit: cache-1 /data, 80\u00a0% on " in sections.verdict(early).data["sentence"]
+
+
+def test_a_disk_of_which_a_check_warns_is_warned_of_once(week, truth):
+    reached = [row for row in week.capacity.rows if row.device == truth.leak_device and row.host == truth.leak_host]
+    assert reached[0].days < 7
+    warned = [f.check for f in week.findings.of(Severity.WARNING) if f.subject == truth.leak_device]
+    assert warned == ["headroom"]

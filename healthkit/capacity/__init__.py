@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from healthkit.capacity.approaches import approaches, tells
 from healthkit.capacity.plans import capacity
 from healthkit.capacity.results import Capacity
 from healthkit.capacity.rows import CapacityRow
 
-__all__ = ["Capacity", "CapacityRow", "capacity"]
+__all__ = ["Capacity", "CapacityRow", "approaches", "capacity", "tells"]

@@ -21,16 +21,18 @@ class Resource(NamedTuple):
     how: str
     """Which number of a day: `max` of what fills, `p95` of what is busy."""
     limit: str
-    """Its key in `config.Limits`."""
+    """Its key in `config.Limits`, and the name of the check that judges it as it is now."""
+    remedy: str
+    """What to do before it runs out; `{}` is the device."""
 
 
 RESOURCES = (
-    Resource("disk_used_ratio", "max", "disk"),
-    Resource("inodes_used_ratio", "max", "inodes"),
-    Resource("memory_used_ratio", "p95", "memory"),
-    Resource("swap_used_ratio", "p95", "swap"),
-    Resource("cpu_busy_ratio", "p95", "cpu"),
-    Resource("http_response_seconds", "p95", "response_seconds"),
+    Resource("disk_used_ratio", "max", "disk", "Free space or enlarge {} before that."),
+    Resource("inodes_used_ratio", "max", "inodes", "Remove files from {} or give it more inodes before that."),
+    Resource("memory_used_ratio", "p95", "memory", "Look for leaks, or add memory, before that."),
+    Resource("swap_used_ratio", "p95", "swap", "Look for leaks, or add memory, before that."),
+    Resource("cpu_busy_ratio", "p95", "cpu", "Scale or tune before that."),
+    Resource("http_response_seconds", "p95", "response_seconds", "See what {} waits for before that."),
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from healthkit.quantities import quantity
+from healthkit.quantities import quantity, when
 from healthkit.schema import title
 
 if TYPE_CHECKING:
@@ -73,6 +73,22 @@ class CapacityRow:
     def subject(self) -> str:
         """Host, and device or name of the metric: `web-1 /var`."""
         return f"{self.host} {self.device or title(self.metric)}".strip()
+
+    @property
+    def name(self) -> str:
+        """As `subject`, and of what it is where that is not the space on a disk: `web-1 /var (Inodes used)`."""
+        plain = not self.device or self.metric == "disk_used_ratio"
+        return self.subject if plain else f"{self.subject} ({title(self.metric)})"
+
+    @property
+    def crossing(self) -> str:
+        """When the limit is reached, with the 80 % interval, as people write it: `28 Nov (24 Nov to 5 Dec)`."""
+        return f"{self.day(self.days)} ({self.day(self.days_lower)} to {self.day(self.days_upper)})"
+
+    def day(self, days: float | None) -> str:
+        """The day on which so many have passed; what is not within the horizon is after its end."""
+        date = _date(self.start, days)
+        return when(date, now=self.start) if date else f"after {when(self.start + self.horizon * DAY, now=self.start)}"
 
     @property
     def sentence(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import utc
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -21,12 +22,12 @@ def check(context: Context) -> Iterator[Finding]:
     collectors = context.latest(METRIC)
     if not collectors:
         yield context.unmeasured("collectors", "collectors", METRIC)
-    gone = set(context.window(METRIC)["device"]) - set(collectors)
-    for name in sorted(gone):
-        yield _unknown(name, "has not reported since")
+    newest = context.window(METRIC).groupby("device", observed=True)["ts"].max()
+    for name in sorted(set(newest.index) - set(collectors)):
+        yield _unknown(name, f"has not reported since {utc(newest[name].to_pydatetime())}")
     for name, up in sorted(collectors.items()):
         if up.value < 1:
-            yield _unknown(name, "failed at its last tick")
+            yield _unknown(name, "failed at its last tick", up.value)
         else:
             yield Finding(
                 "collectors",
@@ -39,13 +40,13 @@ def check(context: Context) -> Iterator[Finding]:
             )
 
 
-def _unknown(name: str, what: str) -> Finding:
+def _unknown(name: str, what: str, value: float | None = None) -> Finding:
     return Finding(
         "collectors",
         Severity.UNKNOWN,
         name,
         f"{what}: what it measures is not known",
-        value=0.0,
+        value=value,
         evidence={"threshold": 1, "source": f"samples: {METRIC}"},
         hint="Run it by hand to see why: healthkit collect NAME.",
     )

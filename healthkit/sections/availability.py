@@ -32,6 +32,7 @@ class _Service:
     measured: float
     """Share of the period that was probed, 0 to 1."""
     down_seconds: float
+    """Whole: shares of days multiplied are some 1e-12 off."""
     longest_seconds: float
 
 
@@ -87,7 +88,7 @@ def _service(review: Review, host: str, name: str, days: pd.DataFrame) -> _Servi
     up = float((days["mean"] * days["coverage"]).sum() / days["coverage"].sum())
     elapsed = (review.until - review.period.start).total_seconds()
     longest = _longest_outage(review, host, name) if (days["min"] < 1).any() else 0.0
-    return _Service(host, name, up, min(probed / elapsed, 1.0), (1 - up) * probed, longest)
+    return _Service(host, name, up, min(probed / elapsed, 1.0), float(round((1 - up) * probed)), longest)
 
 
 def _longest_outage(review: Review, host: str, name: str) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.charts import Chart, fan
-from healthkit.quantities import counted, quantity, when
+from healthkit.quantities import counted, quantity
 from healthkit.schema import title
 from healthkit.sections.section import Section
 
@@ -35,8 +34,8 @@ def capacity(review: Review, *, most: int = 15) -> Section:
     )
     html, lines = "", []
     if near:
-        html += _table(near[:most], plan)
-        lines += [row.sentence for row in near[:most]]
+        html += _table(near[:most])
+        lines += [_sentence(row) for row in near[:most]]
     notes = [
         counted(len(near) - most, "more might reach its limit.", "more might reach their limit.")
         if len(near) > most
@@ -52,7 +51,7 @@ def capacity(review: Review, *, most: int = 15) -> Section:
     html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes)
     html += f'<div class="charts">{"".join(chart.html() for chart in charts)}</div>' if charts else ""
     data = {
-        "rows": [_as_dict(row, plan) for row in near[:most]],
+        "rows": [_as_dict(row) for row in near[:most]],
         "unknown": [row.sentence for row in unknown],
         "predictions": review.predictions,
     }
@@ -76,12 +75,12 @@ def _adapted(factor: float) -> str:
     return f"The intervals were made {factor:.2g} times as wide, because {why}."
 
 
-def _table(rows: list[CapacityRow], plan: Capacity) -> str:
+def _table(rows: list[CapacityRow]) -> str:
     cells = [
         (
             display.host(row.host),
             f'<span title="{display.text(row.metric)}">{display.text(title(row.metric))}</span> {display.text(row.device)}',
-            _when(row, plan),
+            _when(row),
             "now" if row.state == "over" else f"{row.days:.0f}" if row.days is not None else "not expected",
             quantity(row.value, row.unit),
             quantity(row.limit, row.unit),
@@ -92,38 +91,28 @@ def _table(rows: list[CapacityRow], plan: Capacity) -> str:
     return display.table(heads, cells, numeric=(3, 4, 5), caption="Days until full, soonest first")
 
 
-def _when(row: CapacityRow, plan: Capacity) -> str:
+def _when(row: CapacityRow) -> str:
     if row.state == "over":
         return "above its limit"
-
-    early, late = _day(row, row.days_lower, plan), _day(row, row.days_upper, plan)
-    middle = f"<b>{_day(row, row.days, plan)}</b><br>" if row.days is not None else "not expected, but may<br>"
-    return f'{middle}<span class="muted">{early} to {late}</span>'
+    middle = f"<b>{row.day(row.days)}</b><br>" if row.days is not None else "not expected, but may<br>"
+    return f'{middle}<span class="muted">{row.day(row.days_lower)} to {row.day(row.days_upper)}</span>'
 
 
-def _day(row: CapacityRow, days: float | None, plan: Capacity) -> str:
-    """The day on which so many have passed, as people write it."""
-    if days is None:
-        return f"after {when(row.start + timedelta(days=row.horizon), now=plan.start)}"
-    return when(row.start + timedelta(days=max(math.ceil(days), 1) - 1), now=plan.start)
-
-
-def _sentence(row: CapacityRow, plan: Capacity) -> str:
-    """As the mail says it, with the same dates as the page."""
-    if row.state == "over" or row.days is None:
-        return row.sentence
-    early, late = _day(row, row.days_lower, plan), _day(row, row.days_upper, plan)
-    limit = quantity(row.limit, row.unit)
-    return f"{row.subject} reaches {limit} on {_day(row, row.days, plan)} (80 % interval {early} to {late})"
+def _sentence(row: CapacityRow) -> str:
+    """As text and mail say it, with the same dates as the page."""
+    limit, interval = quantity(row.limit, row.unit), f"{row.day(row.days_lower)} to {row.day(row.days_upper)}"
+    if row.state == "over":
+        return f"{row.name} is at {quantity(row.value, row.unit)}, limit {limit}"
+    if row.days is None:
+        return f"{row.name} is not expected to reach {limit}, but may (80 % interval {interval})"
+    return f"{row.name} reaches {limit} on {row.day(row.days)} (80 % interval {interval})"
 
 
 def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
     """One note a reason: twenty hosts that are new are one sentence."""
     reasons: dict[str, list[str]] = {}
     for row in unknown:
-        reasons.setdefault(row.unknown, []).append(
-            f"{row.subject} {title(row.metric).lower()}" if row.device else row.subject
-        )
+        reasons.setdefault(row.unknown, []).append(row.name)
     return [
         f"Could not be told ({reason}): {', '.join(who[:most])}{f' and {len(who) - most} more' if len(who) > most else ''}."
         for reason, who in reasons.items()
@@ -139,18 +128,18 @@ def _reach(row: CapacityRow) -> int:
 def _fan(plan: Capacity, index: int, events: Sequence[Event]) -> Chart:
     row, ahead = plan.rows[index], plan.fan(index)
     name = f"fan-{row.host}-{row.metric}-{row.device}".replace(" ", "-")
-    heading = f"{row.subject}: {title(row.metric).lower()}" if row.device else row.subject
+    heading = f"{row.subject}: {title(row.metric)}" if row.device else row.subject
     ahead = ahead.iloc[: _reach(row)]
     past = plan.history(index).iloc[-PAST_DAYS:]
     bands = {level: (ahead[f"lower{level}"], ahead[f"upper{level}"]) for level in (80, 95)}
     marks = tuple(e.mark for e in events if len(past) and e.at >= past.index[0] and e.host in ("", row.host))
     return fan(
-        name, heading, unit=row.unit, past=past, mean=ahead["mean"], bands=bands, alt=row.sentence, limit=row.limit,
+        name, heading, unit=row.unit, past=past, mean=ahead["mean"], bands=bands, alt=_sentence(row), limit=row.limit,
         marks=marks,
     )  # fmt: skip
 
 
-def _as_dict(row: CapacityRow, plan: Capacity) -> dict[str, Any]:
+def _as_dict(row: CapacityRow) -> dict[str, Any]:
     """The row as mail and JSON use it."""
     names = (
         "host",
@@ -165,7 +154,7 @@ def _as_dict(row: CapacityRow, plan: Capacity) -> dict[str, Any]:
         "days_upper",
     )
     return {name: getattr(row, name) for name in names} | {
-        "sentence": _sentence(row, plan),
+        "sentence": _sentence(row),
         "date": row.date,
         "lower": row.days_lower,
         "upper": row.days_upper,

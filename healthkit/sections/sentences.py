@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from healthkit.findings import Findings, Severity
-from healthkit.quantities import counted, quantity, when
+from healthkit.quantities import counted, quantity
 from healthkit.sections import courses
 
 if TYPE_CHECKING:
@@ -40,16 +38,16 @@ def sentence(review: Review) -> str:
     critical, warnings = review.findings.of(Severity.CRITICAL), review.findings.of(Severity.WARNING)
     words = []
     if critical:
-        words.append(f"{_affected(review, critical)} action now: {_first(critical)}.")
+        words.append(f"{_affected(review, critical)} action now: {_first(review, critical)}.")
     elif warnings:
-        words.append(f"{_affected(review, warnings)} attention: {_first(warnings)}.")
+        words.append(f"{_affected(review, warnings)} attention: {_first(review, warnings)}.")
     if review.coverage < ENOUGH:
-        words.append(
-            f"Only {share(review.coverage)} of {_name(review)} was measured: too little to call anything healthy."
-        )
+        measured = share(review.coverage)
+        only = measured.capitalize() if measured.startswith("less") else f"Only {measured}"
+        words.append(f"{only} of {_name(review)} was measured: too little to call anything healthy.")
     elif not words:
         words.append(_calm(review))
-    words += [*_down(review), *_next(review)]
+    words += [*_down(review), *_next(review, (critical or warnings)[:1])]
     return " ".join(words)
 
 
@@ -57,7 +55,7 @@ def _calm(review: Review) -> str:
     """Nothing was found; whether that means that all is well depends on what could be asked."""
     from healthkit.checks import applicable
 
-    who = review.hosts[0] if len(review.hosts) == 1 else f"all {len(review.hosts)} hosts"
+    who = review.hosts[0] if len(review.hosts) == 1 else f"any of {len(review.hosts)} hosts"
     unknown = review.findings.of(Severity.UNKNOWN)
     asked = sum(applicable(finding) for finding in review.findings)
     if state(review) == "healthy":
@@ -84,21 +82,16 @@ def _down(review: Review) -> list[str]:
     return [f"Service {service} on {host} was down for {quantity(longest, 'seconds')}{more}."]
 
 
-def _next(review: Review) -> list[str]:
-    """What fills first, with its day and the 80 % interval."""
+def _next(review: Review, told: Findings) -> list[str]:
+    """What fills first, with its day and the 80 % interval, unless what was *told* says so."""
+    from healthkit.capacity import tells
+
     row = next((row for row in review.capacity.rows if row.days is not None), None)
-    if row is None:
+    if row is None or any(tells(finding, row) for finding in told):
         return []
     if row.state == "over":
-        return [f"{row.sentence}."]
-
-    def day(days: float) -> str:
-        return when(row.start + timedelta(days=max(math.ceil(days), 1) - 1), now=row.start)
-
-    early = day(row.days_lower) if row.days_lower is not None else ""
-    late = day(row.days_upper) if row.days_upper is not None else "later than can be told"
-    limit = quantity(row.limit, row.unit)
-    return [f"Next to reach its limit: {row.subject}, {limit} on {day(row.days or 0)} ({early} to {late})."]
+        return [f"{row.name} is at {quantity(row.value, row.unit)}, limit {quantity(row.limit, row.unit)}."]
+    return [f"Next to reach its limit: {row.name}, {quantity(row.limit, row.unit)} on {row.crossing}."]
 
 
 def _affected(review: Review, findings: Findings) -> str:
@@ -108,9 +101,9 @@ def _affected(review: Review, findings: Findings) -> str:
     return f"{len(hosts)} of {len(review.hosts)} hosts {'needs' if len(hosts) == 1 else 'need'}"
 
 
-def _first(findings: Findings) -> str:
+def _first(review: Review, findings: Findings) -> str:
     first, more = findings[0], len(findings) - 1
-    where = f"{first.host} " if first.host else ""
+    where = f"{first.host} " if first.host and len(review.hosts) > 1 else ""
     tail = f", and {more} more" if more else ""
     return f"{where}{first.subject}: {_open(first.message)}{tail}"
 

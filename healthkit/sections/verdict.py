@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from healthkit.reviews import Review
 
 STATES = {
-    "healthy": (Severity.OK.glyph, "Healthy"),
-    "attention": (Severity.WARNING.glyph, "Needs attention"),
-    "critical": (Severity.CRITICAL.glyph, "Critical"),
-    "unknown": (Severity.UNKNOWN.glyph, "Not known"),
+    "healthy": (Severity.OK, "Healthy"),
+    "attention": (Severity.WARNING, "Needs attention"),
+    "critical": (Severity.CRITICAL, "Critical"),
+    "unknown": (Severity.UNKNOWN, "Not known"),
 }
+"""How a state is shown on page, mail and index: as that severity, in these words."""
 COURSE = 12
 """Earlier scores that are drawn."""
 MINUS = "\u2212"
@@ -40,15 +41,16 @@ def verdict(review: Review) -> Section:
         (str(len(review.hosts)), "host" if len(review.hosts) == 1 else "hosts"),
         *((str(n), severity.value) for severity, n in _counts(review.findings).items()),
     ]
-    glyph, word = STATES[data["state"]]
+    severity, word = STATES[data["state"]]
+    shown = f"{severity.glyph}\u00a0{word}"
     html = (
         (f'<p class="banner">{banner}</p>' if banner else "")
-        + f'<div class="hero state-{data["state"]}"><p><span class="state">{glyph}\u00a0{word}</span> <span class="muted">{display.text(head)}</span></p>'
+        + f'<div class="hero state-{data["state"]}"><p><span class="state">{shown}</span> <span class="muted">{display.text(head)}</span></p>'
         + f'<p class="lead">{display.text(data["sentence"])}</p>'
         + display.tiles((display.text(value), label) for value, label in tiles)
         + f"{_course(review)}</div>"
     )
-    lines = [banner, head, "", f"{word}: {data['sentence']}", "", *(f"{label}: {value}" for value, label in tiles)]
+    lines = [banner, f"{shown}: {head}", "", data["sentence"], "", *(f"{label}: {value}" for value, label in tiles)]
     return Section("verdict", html, "\n".join(lines).strip(), data)
 
 

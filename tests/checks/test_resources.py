@@ -238,7 +238,12 @@ def test_a_failed_collector_is_unknown_not_an_old_value(ask, worlds):
         worlds.sampled("collector_up", [1, 1, 1], "cpu"),
         worlds.sampled("collector_up", [1, 1, 1], "network", end=worlds.NOW - timedelta(hours=3)),
     ]
-    assert severities(ask("collectors", *samples)) == {"disk": UNKNOWN, "network": UNKNOWN, "cpu": OK}
+    found = ask("collectors", *samples)
+    assert severities(found) == {"disk": UNKNOWN, "network": UNKNOWN, "cpu": OK}
+    (silent,) = [finding for finding in found if finding.subject == "network"]
+    last = samples[2]["ts"].max()
+    assert silent.message.startswith(f"has not reported since {last:%Y-%m-%d %H:%M} UTC: ")
+    assert silent.value is None
 
 
 def test_the_clock(ask, worlds):
