@@ -257,3 +257,41 @@ def test_a_notebook_shows_the_chart_with_what_was_expected():
     assert [label for _, label in chart.marks] == ["spike"]
     assert found.plot().get_title(loc="left") == "CPU busy"
     assert "<svg" in found._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.3, 1.0])
+@pytest.mark.parametrize(("season", "steps"), [(7, 200), (24, 720)])
+def test_what_grows_steadily_is_not_unusual_at_its_ends(noise, season, steps):
+    values = np.arange(steps) + noise * np.random.default_rng(2).normal(size=(20, steps))
+    values[10:] *= -1
+    values[15:, :50] = values[15:, -60:] = math.nan  # it began later, and is silent since: gaps, and nothing else
+    found = [event for event in anomalies_many(values, season) if event.kind != "gap"]
+    assert len(found) <= 3
+    assert noise or not found
+
+
+def test_what_never_moves_or_hardly_ever_needs_no_division_by_nothing():
+    assert len(anomalies(hours(np.zeros(720)))) == 0
+    values = np.zeros(720)
+    values[[100, 400]] = 1.0
+    found = anomalies(hours(values))
+    assert [(item.kind, item.lower, item.upper) for item in found] == [("spike", 0, 0)] * 2
+
+
+def test_a_host_replaced_after_a_gap_shifts_on_the_first_day_of_the_new_one():
+    rng = np.random.default_rng(3)
+    values = 0.6 + 0.001 * np.arange(200) + 0.01 * rng.normal(size=(10, 200))
+    values[:, 100:] -= 0.4
+    values[:, 79:100] = math.nan
+    found = anomalies_many(values, 7)
+    shifts = [event for event in found if event.kind == "shift"]
+    assert [event.start for event in shifts] == [100] * 10
+    assert all(abs(event.value - 0.3) < 0.03 for event in shifts)  # the new level, not one between that nobody measured
+    assert len(found) <= 22  # ten gaps, ten shifts
+
+
+def test_a_shift_has_lasted_for_a_cycle():
+    values = 100 + np.random.default_rng(4).normal(size=140)
+    values[-4:] += 20
+    assert all(item.kind == "spike" for item in anomalies(pd.Series(values, hours(values).index)) if item)
+    assert not [event for event in anomalies_many(values[None], 7) if event.kind == "shift"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from healthkit.detections.expectations import Expectation, running_median
+from healthkit.detections.expectations import Expectation, quantile, running_median
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,14 +58,16 @@ def spikes(values: Array, expected: Expectation, setting: Setting) -> Iterator[E
     """Values outside the band; one event until a value exceeds the greatest of 24 hours."""
     import numpy as np
 
-    up, down = expected.residual / expected.above[:, None], -expected.residual / expected.below[:, None]
+    above, below = (np.maximum(end, expected.finest)[:, None] for end in (expected.above, expected.below))
+    up, down = expected.residual / above, -expected.residual / below
     score = np.nan_to_num(np.maximum(up, down), nan=0.0)
     for row, peak in _peaks(score, setting.day, setting):
         outside = score[row] > 1
         start, end = _run(outside, peak)
-        middle, below, above = expected.middle[row, peak], expected.below[row], expected.above[row]
+        middle = expected.middle[row, peak]
         yield Event(
-            "spike", row, start, end, peak, score[row, peak], values[row, peak], middle - below, middle + above
+            "spike", row, start, end, peak, score[row, peak], values[row, peak],
+            middle - expected.below[row], middle + expected.above[row],
         )  # fmt: skip
 
 
@@ -78,20 +80,25 @@ def shifts(values: Array, expected: Expectation, setting: Setting) -> Iterator[E
     if steps < 6 * wide:
         return
     level = running_median(expected.flat, wide)
-    half = wide // 2 + 1
+    before, here, after = _around(wide, steps)
     jump = np.zeros_like(level)
-    step = level[:, 2 * half :] - level[:, : steps - 2 * half]
-    jump[:, half : steps - half] = step - np.median(step, axis=1, keepdims=True)  # a steady slope is no shift
-    usual = 6 * 1.4826 * np.median(np.abs(jump[:, half : steps - half]), axis=1)
-    limit = np.maximum(usual, np.minimum(expected.below, expected.above) / 2)
+    step = level[:, after] - level[:, before]
+    seen = np.where(np.isnan(values[:, here]), np.nan, step)  # what fills a gap is straight
+    steady = quantile(seen, 0.5)[:, None]  # a steady slope is no shift
+    jump[:, here] = step - steady
+    usual = 6 * 1.4826 * quantile(np.abs(seen - steady), 0.5)
+    limit = np.maximum(np.maximum(usual, np.minimum(expected.below, expected.above) / 2), expected.finest)
     score = np.abs(jump) / limit[:, None]
     for row, peak in _peaks(score, 2 * wide, setting):
-        at = _split(expected.flat[row], peak, wide)
-        before = float(np.median(expected.flat[row, max(0, at - wide) : at]))
-        after = float(np.median(expected.flat[row, at : at + wide]))
-        if abs(after - before) > limit[row]:
+        # What fills a gap was never measured: neither a level nor the day of a step is.
+        measured = np.flatnonzero(~np.isnan(values[row]))
+        flat = expected.flat[row, measured]
+        at = _split(flat, int(np.searchsorted(measured, peak)), wide)
+        old, new = float(np.median(flat[max(0, at - wide) : at])), float(np.median(flat[at : at + wide]))
+        if abs(new - old) > limit[row] and wide <= at <= len(flat) - wide:
+            start = int(measured[at])
             yield Event(
-                "shift", row, at, steps, at, score[row, peak], after, before - limit[row], before + limit[row]
+                "shift", row, start, steps, start, score[row, peak], new, old - limit[row], old + limit[row]
             )  # fmt: skip
 
 
@@ -146,24 +153,31 @@ def variance_changes(values: Array, expected: Expectation, setting: Setting) -> 
         return
     size = np.minimum(np.abs(expected.residual), np.minimum(expected.below, expected.above)[:, None])
     size = np.where(np.isnan(size), np.nanmean(size, axis=1, keepdims=True), size)
-    mean = uniform_filter1d(size, wide, axis=1, mode="mirror") + 1e-12 * expected.above[:, None]
-    half = wide // 2 + 1
+    mean = uniform_filter1d(size, wide, axis=1, mode="mirror") + expected.finest[:, None]
+    before, here, after = _around(wide, steps)
     change = np.zeros_like(mean)
-    change[:, half : steps - half] = np.log(mean[:, 2 * half :] / mean[:, : steps - 2 * half])
-    usual = 5 * 1.4826 * np.median(np.abs(change[:, half : steps - half]), axis=1)
+    change[:, here] = np.log(mean[:, after] / mean[:, before])
+    usual = 5 * 1.4826 * np.median(np.abs(change[:, here]), axis=1)
     limit = np.maximum(usual, math.log(2.5))
     for row, peak in _peaks(np.abs(change) / limit[:, None], 2 * wide, setting):
-        before, after = mean[row, max(0, peak - half)], mean[row, min(steps - 1, peak + half)]
+        old, new = mean[row, peak - wide // 2 - 1], mean[row, peak + wide // 2 + 1]
         factor = math.exp(limit[row])
         yield Event(
             "variance change", row, peak, steps, peak, abs(change[row, peak]) / limit[row],
-            1.2533 * after, 1.2533 * before / factor, 1.2533 * before * factor,
+            1.2533 * new, 1.2533 * old / factor, 1.2533 * old * factor,
         )  # fmt: skip
 
 
 DETECTORS: tuple[Callable[[Array, Expectation, Setting], Iterator[Event]], ...] = (
     spikes, shifts, flat_lines, gaps, variance_changes,
 )  # fmt: skip
+
+
+def _around(wide: int, steps: int) -> tuple[slice, slice, slice]:
+    """The steps with *wide* steps on either side, and the middles of those before and of those after each."""
+    half = wide // 2 + 1
+    first, last = 2 * half - 1, steps - 2 * half + 1
+    return slice(first - half, last - half), slice(first, last), slice(first + half, last + half)
 
 
 def _peaks(score: Array, reach: int, setting: Setting) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,7 @@ at a period, it does not page anyone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
+    Steps = np.ndarray[Any, np.dtype[np.intp]]
 
 _TAIL_SHAPE = 0.1  # generalised Pareto shape of residuals: heavier than exponential, as server metrics are
 _HEAVIEST = 0.65  # (98 % - 95 %) over (95 % - 75 %) of a Student's t with 4 degrees of freedom is 0.62
 _GAIN = 0.9  # a season must shrink the residuals of cycles it was not learnt from to this share,
 _GAIN_RARE = 0.7  # or the largest 3 % of them to this
+_FINEST = 1e-12  # share of the greatest value that rounding may make of nothing
+_STEEP = 6.0  # median residuals, of a third of a window, by which its thirds may differ without a slope
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Expectation:
     """Values without their seasonal profile; gaps filled by interpolation."""
     residual: Array
     """Values minus the middle; NaN = not measured."""
+    finest: Array
+    """Differences below this are rounding, above 0, (series,)."""
 
 
 def expect(values: Array, season: int, *, window: int, per_steps: float) -> Expectation:
@@ -47,19 +53,52 @@ def expect(values: Array, season: int, *, window: int, per_steps: float) -> Expe
     """
     import numpy as np
 
-    filled = _fill(values)
-    level = running_median(filled, window)
+    filled = _fill(values, window // 3)
+    level = slow_level(filled, window)
     profile = np.zeros_like(filled)
     for cycle in (season * 7, season) if season > 1 and season != 7 else (season,):
         profile = _better(profile, values - level, cycle)
     flat = filled - profile
-    level = running_median(flat, window)
+    level = slow_level(flat, window)
     residual = values - profile - level
     below, above = _tail(-residual, per_steps), _tail(residual, per_steps)
-    least = np.maximum(np.maximum(below, above) / 4, 1e-9 * np.nanmax(np.abs(values), axis=1))
+    least = np.maximum(below, above) / 4
     below, above = np.maximum(below, least), np.maximum(above, least)
-    middle = level + profile
-    return Expectation(middle, below, above, flat, residual)
+    finest = np.maximum(_FINEST * np.nanmax(np.abs(values), axis=1), np.finfo(float).tiny)
+    return Expectation(level + profile, below, above, flat, residual, finest)
+
+
+def slow_level(values: Array, window: int) -> Array:
+    """A smooth course plus the running median of the rest, so that what grows has residuals like what does not.
+
+    A median alone does not do for what grows: inside, the middle value is the median, whatever its noise, and at an end,
+    where it looks at one side only, it lags behind. The newest day of a steadily growing disk would always be unusual.
+    """
+    import numpy as np
+    from scipy.ndimage import uniform_filter1d
+
+    rough = running_median(values, window)
+    third = window // 3
+    if values.shape[1] <= 3 * third:
+        return rough
+    noise = _STEEP * quantile(np.abs(values - rough), 0.5) / math.sqrt(third)
+    for end, here in ((rough, values), (rough[:, ::-1], values[:, ::-1])):
+        _straighten(end, here, third, noise)
+    half = 3 * third // 2
+    beyond = np.pad(rough, ((0, 0), (half, half)), mode="reflect", reflect_type="odd")
+    course = uniform_filter1d(beyond, 2 * half + 1, axis=1)[:, half:-half]
+    return np.asarray(course + running_median(values - course, window))
+
+
+def _straighten(level: Array, values: Array, third: int, noise: Array) -> None:
+    """Let the first half window of *level* run as steeply as *values* do, as far as *noise* does not make them so steep."""
+    import numpy as np
+
+    half = 3 * third // 2
+    rise = quantile(values[:, 2 * third : 3 * third], 0.5) - quantile(values[:, :third], 0.5)
+    steep = np.sign(rise) * np.maximum(np.abs(rise) - noise, 0.0) / (2 * third)
+    line = level[:, half, None] - steep[:, None] * np.arange(half, 0, -1)
+    level[:, :half] = np.where(steep[:, None] == 0, level[:, :half], line)
 
 
 def running_median(values: Array, window: int) -> Array:
@@ -71,16 +110,39 @@ def running_median(values: Array, window: int) -> Array:
     return np.stack([median_filter(row, size, mode="mirror") for row in values]) if size > 1 else values.copy()
 
 
-def _fill(values: Array) -> Array:
-    """Gaps interpolated, ends carried outwards."""
+def _fill(values: Array, cycle: int) -> Array:
+    """Gaps interpolated; in those longer than a cycle, and beyond the ends, what lies on either side goes straight on.
+
+    Between two hosts of one name there is no slope, but two levels.
+    """
     import numpy as np
 
     filled = values.copy()
     steps = np.arange(values.shape[1])
     for row in np.flatnonzero(np.isnan(values).any(axis=1)):
-        there = ~np.isnan(values[row])
-        filled[row] = np.interp(steps, steps[there], values[row, there])
+        there = np.flatnonzero(~np.isnan(values[row]))
+        known = values[row, there]
+        filled[row] = np.interp(steps, there, known)
+        filled[row, : there[0]] = _onward(known, -there, cycle, -steps[: there[0]])
+        filled[row, there[-1] + 1 :] = _onward(known[::-1], there[::-1], cycle, steps[there[-1] + 1 :])
+        for gap in np.flatnonzero(np.diff(there) > cycle + 1):
+            first, end = there[gap] + 1, there[gap + 1]
+            middle = (first + end) // 2
+            filled[row, first:middle] = _onward(known[gap::-1], there[gap::-1], cycle, steps[first:middle])
+            filled[row, middle:end] = _onward(known[gap + 1 :], -there[gap + 1 :], cycle, -steps[middle:end])
     return filled
+
+
+def _onward(values: Array, at: Steps, cycle: int, where: Steps) -> Array:
+    """The line through the medians of the nearest cycle and the next of *values*, nearest first, *at* steps, at the steps *where*."""
+    import numpy as np
+
+    near, far = slice(cycle), slice(cycle, 2 * cycle)
+    level = np.full(len(where), np.median(values[near]))
+    if len(values) < 2 * cycle:
+        return level
+    steep = (np.median(values[near]) - np.median(values[far])) / (at[near].mean() - at[far].mean())
+    return np.asarray(level + steep * (where - at[near].mean()))
 
 
 def _better(profile: Array, residual: Array, cycle: int) -> Array:
