@@ -189,7 +189,7 @@ def _days(series: pd.Series[Any], q: float, name: str) -> pd.Series[float]:
         raise NotEnoughData(n=0, needed=NEEDED_DAYS, what=f"days of {name or 'the series'}")
     even = pd.Series(values, pd.date_range(series.index[0], periods=len(values), freq=step).tz_convert("UTC"))
     if step > day:
-        raise BadSeries(f"a step of {step}: days or less are needed")
+        raise BadSeries(f"a step of {quantity(step.total_seconds(), 'seconds')}: days or less are needed")
     if step == day:
         return even
     least = max(needed(q), _ENOUGH_OF_A_DAY * (day / step))

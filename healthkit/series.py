@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import BadSeries
+from healthkit.quantities import quantity
 from healthkit.schema import rate_unit
 
 if TYPE_CHECKING:
@@ -97,10 +98,13 @@ def regular(series: pd.Series[Any]) -> tuple[np.ndarray[Any, np.dtype[np.float64
     step = int(np.diff(at).min())
     slots, rest = np.divmod(at - at[0], step)
     if rest.any():
-        raise BadSeries("the times do not fit one step: use hk.select(..., every='1h') first")
+        raise BadSeries(
+            f"the times do not fit one step of {quantity(step / 1e9, 'seconds')}: resample them to one, or take them from "
+            "hk.select(..., every='1h'); days of a zone with summer time are not equally long"
+        )
     if slots[-1] >= MAX_SLOTS:
         raise BadSeries(
-            f"{slots[-1] + 1} steps of {pd.Timedelta(step, 'ns')}: the times are too far apart for their step"
+            f"{slots[-1] + 1} steps of {quantity(step / 1e9, 'seconds')}: the times are too far apart for their step"
         )
     values = np.full(int(slots[-1]) + 1, np.nan)
     values[slots] = series.to_numpy()

@@ -182,7 +182,7 @@ def test_merge_by_host_weighs_days_by_their_values_and_refuses_thin_hosts():
     assert frame.loc[("a", 95), "value"] < 1.0  # 30 of 1470 values lie above 5: the p95 does not
     assert frame.loc[("b", 95), "unknown"] == "7 values, needs 20"
     assert math.isnan(frame.loc[("b", 95), "value"])
-    assert "highest at a" in str(merged)
+    assert "p50 is highest at b" in str(merged)
 
 
 def test_merge_refuses_what_is_no_rollup():
@@ -292,6 +292,16 @@ def test_by_hour_and_weekday():
     assert len(by_day.rows) == 7
     berlin = percentiles(series.tz_convert("Europe/Berlin"), (50,), by="hour")
     assert berlin.rows[1].value == 0  # 01:00 in Berlin is 00:00 UTC in January
+
+
+def test_groups_are_compared_by_the_highest_percentile_that_most_of_them_know():
+    month = pd.Series(np.arange(720.0) % 24, pd.date_range("2026-01-05", periods=720, freq="h", tz="UTC"), name="load1")
+    text = str(percentiles(month, by="hour"))  # thirty values an hour: no p99, and that says nothing of p95
+    assert text == "Load1 by hour: p95 is highest at 23 (23) and lowest at 00 (0)."
+    thin = pd.concat([month.iloc[:610], month.iloc[610:610]])
+    assert "too few values in every group (610 values)" in str(percentiles(thin, (99,), by="hour"))
+    uneven = month[(month.index.hour < 6) | (month.index.day < 20)]
+    assert str(percentiles(uneven, (95,), by="hour")).endswith("(0); 18 groups have too few values.")
 
 
 def test_by_host_of_what_load_returns():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
+from healthkit.quantities import quantity
 from healthkit.series import named, regular
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ def steps_ahead(horizon: str, step: pd.Timedelta) -> int:
         raise ParameterError(f"horizon {horizon!r} is not a duration such as 180D or 48h") from error
     if pd.isna(ahead):
         raise ParameterError(f"horizon {horizon!r} is not a duration such as 180D or 48h")
+    size = quantity(step.total_seconds(), "seconds")
     if ahead < step:
-        raise ParameterError(f"horizon {horizon!r} is shorter than one step of the series ({step})")
+        raise ParameterError(f"horizon {horizon!r} is shorter than a step of the series, {size}")
     steps = int(ahead // step)
     if steps > MOST_STEPS:
-        raise ParameterError(f"horizon {horizon!r} is {steps} steps of {step}: at most {MOST_STEPS}, resample first")
+        raise ParameterError(f"horizon {horizon!r} is {steps} steps of {size}: at most {MOST_STEPS}, resample first")
     return steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -125,19 +126,24 @@ class Percentiles:
 
     def __str__(self) -> str:
         name = title(self.metric) if self.metric else "The series"
-        rows = self.rows
         if self.by:
-            top = max(row.q for row in rows)
-            rows = tuple(row for row in rows if row.q == top and row.known)
-            if not rows:
-                return f"{name} by {self.by}: too few values for p{top:g} in every group ({self.n} values)."
-            worst = max(rows, key=lambda row: row.value)
-            least = min(rows, key=lambda row: row.value)
-            return (
-                f"{name} by {self.by}: p{top:g} is highest at {worst.group} ({quantity(worst.value, self.unit)}) "
-                f"and lowest at {least.group} ({quantity(least.value, self.unit)})."
-            )
-        return f"{name}: {', '.join(_phrase(row, self.unit) for row in rows)}; {self.coverage:.0%} measured."
+            return f"{name} by {self.by}: {self._comparison()}."
+        return f"{name}: {', '.join(_phrase(row, self.unit) for row in self.rows)}; {self.coverage:.0%} measured."
+
+    def _comparison(self) -> str:
+        """Where the highest percentile that most groups know is highest, and where lowest."""
+        known = Counter(row.q for row in self.rows if row.known)
+        if not known:
+            return f"too few values in every group ({self.n} values)"
+        top = max(known, key=lambda q: (known[q], q))
+        rows = [row for row in self.rows if row.q == top and row.known]
+        least, worst = min(rows, key=lambda row: row.value), max(rows, key=lambda row: row.value)
+        few = sum(row.q == top for row in self.rows) - len(rows)
+        return (
+            f"p{top:g} is highest at {worst.group} ({quantity(worst.value, self.unit)}) "
+            f"and lowest at {least.group} ({quantity(least.value, self.unit)})"
+            + (f"; {counted(few, 'group has', 'groups have')} too few values" if few else "")
+        )
 
 
 def needed(q: float) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from healthkit.errors import NotEnoughData
+from healthkit.quantities import quantity
 from healthkit.series import check_series, coverage, named
 from healthkit.trends.batches import FREEDOM, NEEDED, trend_many
 from healthkit.trends.days import DAY, steps
@@ -53,7 +54,11 @@ def trend(series: pd.Series[Any], *, alpha: float = 0.05) -> Trend:
     if np.isnan(batch.p_value[0]):
         measured = int(batch.n[0])
         needed = max(NEEDED, season + 1 + FREEDOM, measured + 1)
-        raise NotEnoughData(n=measured, needed=needed, what=f"trend of {name or 'the series'}, in steps of {step}")
+        raise NotEnoughData(
+            n=measured,
+            needed=needed,
+            what=f"trend of {name or 'the series'}, in steps of {quantity(step.total_seconds(), 'seconds')}",
+        )
     per_day = DAY / step
     return Trend(
         slope=_rounded(batch.slope[0] * per_day),
