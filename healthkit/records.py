@@ -47,7 +47,7 @@ TABLES: dict[str, dict[str, str]] = {
     "forecasts": {
         "made_ms": "INTEGER", "target_ms": "INTEGER", "host": "TEXT", "metric": "TEXT", "device": "TEXT", "how": "TEXT", "kind": "TEXT",
         "mean": "REAL", "lower80": "REAL", "upper80": "REAL", "lower95": "REAL", "upper95": "REAL", "limit_value": "REAL",
-        "factor": "REAL", "actual": "REAL", "scored_ms": "INTEGER",
+        "factor": "REAL", "actual": "REAL", "measured": "REAL", "scored_ms": "INTEGER",
     },
     "reports": {
         "ts_ms": "INTEGER", "name": "TEXT", "period": "TEXT", "scope": "TEXT", "score": "REAL", "coverage": "REAL",

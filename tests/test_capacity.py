@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import hypothesis.strategies as st
@@ -41,11 +42,34 @@ def test_growth_is_dated_with_an_interval():
     assert row.days == pytest.approx(40, abs=5)
     assert row.days_lower <= row.days <= row.days_upper
     assert row.date == TODAY + timedelta(days=math.ceil(row.days) - 1)
-    assert row.headroom == pytest.approx(0.2 + 3 * 0.005, abs=0.005)
+    assert row.headroom == pytest.approx(0.2, abs=0.005)
     assert row.slope == pytest.approx(0.005, rel=0.05)
     assert row.growing
     assert row.sentence.startswith("web-1 /var reaches 80\u00a0% on 202")
     assert "80 % interval" in row.sentence
+
+
+def test_now_is_the_newest_day_and_over_is_what_it_is():
+    cleaned = np.r_[growing(60, 0.86, 0.001), 0.40]
+    filled = np.r_[growing(60, 0.40, 0.0), 0.80, np.nan]
+    plan = capacity(pd.concat([rollup(cleaned, host="cleaned"), rollup(filled, host="filled")]), now=NOW)
+    first, second = plan.rows
+    assert (first.host, first.state, first.value, first.days) == ("filled", "over", 0.80, 0)
+    assert first.sentence == "filled /var is at 80\u00a0%, limit 80\u00a0%"
+    assert (second.host, second.value) == ("cleaned", 0.40)
+    assert second.state != "over"
+
+
+def test_no_day_beyond_the_forecast_is_spoken_of():
+    (row,) = capacity(rollup(growing(20, 0.50, 0.0, noise=0.001)), now=NOW).rows
+    assert row.horizon == 80
+    assert f"{row.end:%Y-%m-%d}" == "2027-02-10"  # the first of the 80 days is today
+    assert row.sentence == "web-1 /var does not reach 80\u00a0% by 2027-02-10 (80 % interval)"
+    assert row.day(None) == "after 10 Feb 2027"
+    may = replace(row, days_lower=40.0)
+    assert may.sentence.endswith(
+        "is not expected to reach 80\u00a0% by 2027-02-10, but may from 2027-01-01 (80 % interval)"
+    )
 
 
 def test_todays_running_day_is_left_out():

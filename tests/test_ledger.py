@@ -90,6 +90,51 @@ def test_dates_are_scored_when_the_limit_is_reached_or_the_horizon_is_over(tmp_p
     assert (ledger.crossings, ledger.crossings_held, ledger.waiting) == (3, 2, 0)
 
 
+def crossing(host="web-1", ends=(math.inf, math.inf, math.inf), days=30):
+    base = prediction(host=host, days=days)
+    names = ("host", "metric", "device", "how", "made", "target")
+    return Prediction(
+        **{name: getattr(base, name) for name in names}, mean=ends[0], lower80=ends[1], upper80=ends[2],
+        kind="crossing", limit_value=0.8,
+    )  # fmt: skip
+
+
+def test_a_date_that_nobody_could_see_is_neither_right_nor_wrong(tmp_path):
+    record(
+        tmp_path,
+        [
+            crossing("renamed", (10, 8, 12)),  # measured under another name since
+            crossing("gone"),  # not expected to reach it, and nobody knows
+            crossing("silent", (10, 8, 12)),  # back after 20 days, above the limit: since when?
+            crossing("quiet"),  # not expected, and it did not
+            crossing("later"),  # reached when the forecast had ended
+            crossing("surprise"),
+        ],
+    )
+    silent = np.r_[0.7, np.full(20, np.nan), np.full(19, 0.9)]
+    later, surprise = np.r_[np.full(35, 0.5), np.full(5, 0.9)], np.full(40, 0.9)
+    came = {"silent": silent, "quiet": np.full(40, 0.5), "later": later, "surprise": surprise}
+    rollup = pd.concat([measured(values, host) for host, values in came.items()])
+    ledger = score(tmp_path, rollup=rollup, now=MADE + 40 * DAY)
+    assert (ledger.crossings, ledger.crossings_held, ledger.waiting) == (1, 0, 0)
+    with State(tmp_path) as state:
+        found = {row["host"]: (row["actual"], row["measured"]) for row in state.records("forecasts")}
+    assert found["renamed"] == found["gone"] == (None, 0.0)
+    assert found["silent"] == (22, pytest.approx(2 / 22))
+    assert found["quiet"] == found["later"] == (None, 1.0)
+    assert found["surprise"] == (1, 1.0)
+
+
+def test_an_old_report_made_again_knows_nothing_of_later_days(tmp_path):
+    record(tmp_path, [prediction(days=7), prediction(days=30), crossing(ends=(20, 18, 22))])
+    values = measured(np.linspace(0.5, 0.85, 30))
+    new = score(tmp_path, rollup=values, now=MADE + 30 * DAY)
+    old = score(tmp_path, rollup=values, now=MADE + 10 * DAY)
+    assert (new.n, new.crossings) == (2, 1)
+    assert (old.n, old.crossings, old.waiting) == (1, 0, 2)
+    assert old.scores[0]["days"] == 7
+
+
 def simulate(home, *, scale, rounds, factor=1.0, seed=0, series=25, start=0):
     """Reports every week whose intervals are right for noise of sd 1, while the noise has sd *scale*."""
     rng = np.random.default_rng(seed)

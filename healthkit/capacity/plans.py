@@ -14,6 +14,7 @@ from healthkit.capacity.results import Capacity
 from healthkit.capacity.rows import CapacityRow, State
 from healthkit.config import Growth, Limits
 from healthkit.errors import ParameterError
+from healthkit.quantities import counted
 from healthkit.schema import limits as bounds_of
 from healthkit.schema import unit
 
@@ -101,7 +102,7 @@ def _judge(past: Array, horizon: int, needed: int, within: int) -> tuple[list[st
     silent = np.where(n > 0, measured[:, ::-1].argmax(axis=1), days)
     reasons = [
         f"not measured for {silent[i]} days" if silent[i] > STALE
-        else f"{new[i]} days measured{among}, needs {needed}" if new[i] < needed
+        else f"{counted(int(new[i]), 'day')} measured{among}, needs {needed}" if new[i] < needed
         else f"{n[i]} of {span[i]} days measured, needs half" if 2 * n[i] < span[i]
         else ""
         for i in range(len(past))
@@ -180,7 +181,7 @@ def _rows(
     if not series.keys:
         return []
     past = series.past
-    value = _median(past[:, -7:])
+    value = _newest(past)
     slope, month = _slope(past), _month(past)
     measured = np.isfinite(past)
     n, span = measured.sum(axis=1), past.shape[1] - measured.argmax(axis=1)
@@ -248,12 +249,12 @@ def _month(past: Array) -> Array:
     return np.where(enough & np.isfinite(ratio), ratio, np.nan)
 
 
-def _median(values: Array) -> Array:
-    """Median of each row's measured values; NaN where there are none."""
+def _newest(past: Array) -> Array:
+    """The newest measured value of each row; NaN where there is none."""
     import numpy as np
 
-    there: np.ndarray[Any, np.dtype[np.bool_]] = np.asarray(np.isfinite(values).any(axis=1))
-    return np.where(there, np.nanmedian(np.where(there[:, None], values, 0.0), axis=1), np.nan)
+    last = past.shape[1] - 1 - np.isfinite(past)[:, ::-1].argmax(axis=1)
+    return np.asarray(past[np.arange(len(past)), last])
 
 
 def _finite(days: float) -> float | None:

@@ -32,9 +32,9 @@ class CapacityRow:
     limit: float
     """What must not be reached, in `unit`."""
     state: State
-    """`over` the limit now, `reaches` it within the horizon, stays `below`, or `unknown`."""
+    """`over`: at its limit or above it now, `reaches` it within the horizon, stays `below`, or `unknown`."""
     value: float
-    """Median of the newest seven days, in `unit`; NaN where nothing was measured."""
+    """That of the newest measured day, in `unit`; NaN where nothing was measured."""
     headroom: float
     """Limit minus value, in `unit`."""
     days: float | None
@@ -70,6 +70,11 @@ class CapacityRow:
         return _date(self.start, self.days)
 
     @property
+    def end(self) -> datetime:
+        """The last day for which the forecast is believed."""
+        return self.start + (self.horizon - 1) * DAY
+
+    @property
     def subject(self) -> str:
         """Host, and device or name of the metric: `web-1 /var`."""
         return f"{self.host} {self.device or title(self.metric)}".strip()
@@ -88,7 +93,7 @@ class CapacityRow:
     def day(self, days: float | None) -> str:
         """The day on which so many have passed; what is not within the horizon is after its end."""
         date = _date(self.start, days)
-        return when(date, now=self.start) if date else f"after {when(self.start + self.horizon * DAY, now=self.start)}"
+        return when(date, now=self.start) if date else f"after {when(self.end, now=self.start)}"
 
     @property
     def sentence(self) -> str:
@@ -99,10 +104,11 @@ class CapacityRow:
         if self.state == "over":
             return f"{self.subject} is at {quantity(self.value, self.unit)}, limit {limit}"
         if self.date is None:
-            tail = f", possibly from {_date(self.start, self.days_lower):%Y-%m-%d}" if self.days_lower else ""
-            return f"{self.subject} stays below {limit} for {self.horizon} days{tail}"
+            if early := _date(self.start, self.days_lower):
+                return f"{self.subject} is not expected to reach {limit} by {self.end:%Y-%m-%d}, but may from {early:%Y-%m-%d} (80 % interval)"
+            return f"{self.subject} does not reach {limit} by {self.end:%Y-%m-%d} (80 % interval)"
         lower, upper = _date(self.start, self.days_lower), _date(self.start, self.days_upper)
-        late = f"{upper:%Y-%m-%d}" if upper else f"beyond {self.start + self.horizon * DAY:%Y-%m-%d}"
+        late = f"{upper:%Y-%m-%d}" if upper else f"after {self.end:%Y-%m-%d}"
         return f"{self.subject} reaches {limit} on {self.date:%Y-%m-%d} (80 % interval {lower:%Y-%m-%d} to {late})"
 
     def as_dict(self) -> dict[str, Any]:
@@ -119,15 +125,15 @@ class CapacityRow:
         return pd.DataFrame([asdict(self) | {"date": self.date, "sentence": self.sentence}])
 
     def chart(self) -> Chart:
-        """Level of the newest seven days, limit, and when it is reached; the forecast itself is in `Capacity.chart`."""
+        """The newest day, limit, and when it is reached; the forecast itself is in `Capacity.chart`."""
         from healthkit.charts import Chart, Line
 
-        week = (self.start - 7 * DAY).timestamp(), self.start.timestamp()
-        lines = [Line("measured", week, (self.value, self.value))]
+        day = (self.start - DAY).timestamp(), self.start.timestamp()
+        lines = [Line("measured", day, (self.value, self.value))]
         first, last = _date(self.start, self.days_lower), _date(self.start, self.days_upper)
         if first:
             # an end beyond the horizon is not known: the line stops where the forecast does
-            end = last or self.start + self.horizon * DAY
+            end = last or self.end
             reached = first.timestamp(), end.timestamp()
             lines.append(Line("reached, 80 % interval", reached, (self.limit, self.limit), "forecast"))
         return Chart(

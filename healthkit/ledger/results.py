@@ -33,11 +33,11 @@ class Ledger:
     mean_absolute_error: Mapping[str, float]
     """By metric, in its unit."""
     crossings: int
-    """Predicted dates that were scored."""
+    """Limits that were predicted to be reached within the horizon, or were reached, on days of which half were measured."""
     crossings_held: int
     """Of these, inside their 80 % interval."""
     waiting: int
-    """Forecasts whose day has not come."""
+    """Forecasts whose day has not come, or is not measured yet."""
     unmeasured: int
     """Forecasts whose day came and was not measured."""
     factor: float

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DAY = timedelta(days=1)
 _MEMORY = timedelta(days=365)
+_ENOUGH = 0.5  # of the days up to a limit, or up to the end of the horizon, for a date to be told right or wrong
 _GIVE_UP = timedelta(days=30)  # after which a day that was not measured will not be
 
 
@@ -45,8 +46,17 @@ def score(home: Path, *, rollup: pd.DataFrame | None = None, now: datetime | Non
             changes = {row["id"]: change for row in due if (change := _judge(row, measured, now))}
             if changes and not state.problem:
                 state.update_all("forecasts", changes)
-        rows = [row for row in state.records("forecasts", since=now - _MEMORY) if row["scored"] is not None]
-    return _sum_up(rows, waiting=len(open_ones) - len(changes if due else {}))
+        scored = [
+            row for row in state.records("forecasts", since=now - _MEMORY) if row["scored"] and row["made"] < today
+        ]
+    rows = [row for row in scored if _over(row, now)]
+    return _sum_up(rows, waiting=len(open_ones) - len(changes if due else {}) + len(scored) - len(rows))
+
+
+def _over(row: Mapping[str, Any], now: datetime) -> bool:
+    """Whether what a forecast was scored by was known then: an old report, made again, knows nothing of later days."""
+    reached = row["kind"] == "crossing" and row["actual"] is not None
+    return bool((row["made"] + row["actual"] * _DAY if reached else row["target"] + _DAY) <= now)
 
 
 class _Days(NamedTuple):
@@ -92,18 +102,28 @@ def _column(rollup: pd.DataFrame, how: str) -> Array:
 
 def _judge(row: Mapping[str, Any], measured: _Measured, now: datetime) -> dict[str, Any]:
     """What is to be written into a due forecast; empty if it still waits."""
-    import numpy as np
-
     days = measured[row["host"], row["metric"], row["device"], row["how"]]
     if row["kind"] == "crossing":
-        reached = days.date[(days.date >= _naive(row["made"])) & (days.value >= row["limit_value"])]
-        if len(reached):
-            return {"actual": float((reached[0] - _naive(row["made"])) / np.timedelta64(1, "D")) + 1, "scored": now}
-        return {"scored": now} if row["target"] + _DAY <= now else {}
+        return _judge_date(row, days, now)
     value = days.value[days.date == _naive(row["target"])]
     if len(value) and math.isfinite(value[0]):
         return {"actual": float(value[0]), "scored": now}
     return {"scored": now} if row["target"] + _GIVE_UP <= now else {}
+
+
+def _judge_date(row: Mapping[str, Any], days: _Days, now: datetime) -> dict[str, Any]:
+    """On which day of the horizon a limit was reached, if it was, and of what share of the days up to then one can tell."""
+    import numpy as np
+
+    horizon = round((row["target"] - row["made"]) / _DAY) + 1
+    day = (days.date - _naive(row["made"])) / np.timedelta64(1, "D") + 1
+    seen = np.isfinite(days.value) & (day >= 1) & (day <= horizon)
+    reached = day[seen & (days.value >= row["limit_value"])]
+    if not len(reached) and row["target"] + _DAY > now:
+        return {}
+    last = float(reached[0]) if len(reached) else horizon
+    found = {"measured": float(np.count_nonzero(seen & (day <= last)) / last), "scored": now}
+    return found | ({"actual": last} if len(reached) else {})
 
 
 def _naive(when: datetime) -> np.datetime64:
@@ -117,7 +137,7 @@ def _sum_up(rows: list[dict[str, Any]], *, waiting: int) -> Ledger:
     import numpy as np
 
     values = [row for row in rows if row["kind"] == "value" and row["actual"] is not None]
-    dates = [row for row in rows if row["kind"] == "crossing"]
+    dates = [row for row in rows if row["kind"] == "crossing" and _dated(row)]
     scores = tuple(_scored(row) for row in values)
     inside = np.array([one["inside80"] for one in scores], dtype=float)
     _, cluster = np.unique([f"{row['host']}\0{row['metric']}\0{row['device']}" for row in values], return_inverse=True)
@@ -154,6 +174,12 @@ def _scored(row: Mapping[str, Any]) -> dict[str, Any]:
         "inside80": row["lower80"] <= row["actual"] <= row["upper80"],
         "inside95": row["lower95"] is not None and row["lower95"] <= row["actual"] <= row["upper95"],
     }  # fmt: skip
+
+
+def _dated(row: Mapping[str, Any]) -> bool:
+    """Whether a date was predicted, or the limit was reached, and enough days were measured to tell."""
+    told = row["measured"] is None or row["measured"] >= _ENOUGH  # None: of a version that did not count
+    return told and (row["lower80"] is not None or row["actual"] is not None)
 
 
 def _held(row: Mapping[str, Any]) -> bool:

@@ -72,7 +72,8 @@ def _adapted(factor: float) -> str:
     if factor == 1:
         return ""
     why = "earlier ones held too rarely" if factor > 1 else "earlier ones held more often than promised"
-    return f"The intervals were made {factor:.2g} times as wide, because {why}."
+    what = "The intervals were" if factor > 1 else "The intervals of values, though not of dates, were"
+    return f"{what} made {factor:.2g} times as wide, because {why}."
 
 
 def _table(rows: list[CapacityRow]) -> str:
@@ -93,7 +94,7 @@ def _table(rows: list[CapacityRow]) -> str:
 
 def _when(row: CapacityRow) -> str:
     if row.state == "over":
-        return "above its limit"
+        return "at its limit or above"
     middle = f"<b>{row.day(row.days)}</b><br>" if row.days is not None else "not expected, but may<br>"
     return f'{middle}<span class="muted">{row.day(row.days_lower)} to {row.day(row.days_upper)}</span>'
 

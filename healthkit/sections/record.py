@@ -42,7 +42,7 @@ def record(review: Review) -> Section:
             for row in groups
         ]
     if ledger.crossings:
-        dates = f"{ledger.crossings_held} of {ledger.crossings} predicted dates held."
+        dates = f"{ledger.crossings_held} of {counted(ledger.crossings, 'date')} on which a limit was expected, or reached, lay in the 80 % interval."
         html += f"<p>{dates}</p>"
         lines.append(dates)
     return Section("record", html, "\n".join(lines), ledger.as_dict())
