@@ -25,7 +25,8 @@ from healthkit.reports.page import scope, template
 from healthkit.sections.verdict import STATES
 
 MOST_ROWS, MOST_CAPACITY, MOST_CHANGES, MOST_CHARTS, MOST_LINES = 15, 8, 12, 4, 25
-_WORDS = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.UNKNOWN: "unknown"}
+_WORDS = {"critical": ("critical", "critical"), "warning": ("warning", "warnings"), "unknown": ("unknown", "unknown")}
+"""One and several; what else a finding may be is no reason to write to somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,11 @@ def subject(verdict: Verdict) -> str:
     score = "score unknown" if verdict.score is None else f"{digits(verdict.score)}{_change(verdict)}"
     period = f"{verdict.period}{' so far' if verdict.so_far else ''}"
     words = f"{' '.join(filter(None, [scope(verdict), period])) or verdict.name or 'Report'}: {score}"
-    for severity, word in _WORDS.items():
-        if found := [finding for finding in verdict.findings if finding.get("severity") == severity.value]:
-            first = found[0]
-            what = f"{first.get('host', '')} {first.get('subject', '')}: {first.get('message', '')}"
-            words += f", {len(found)} {word}: {what}"
-            break
+    first = next((finding for finding in verdict.findings if finding.get("severity") in _WORDS), None)
+    if first is not None:
+        number = sum(finding.get("severity") == first["severity"] for finding in verdict.findings)
+        what = f"{first.get('host', '')} {first.get('subject', '')}: {first.get('message', '')}"
+        words += f", {counted(number, *_WORDS[first['severity']])}: {what}"
     return _short(line(f"[simulated] {words}" if verdict.simulated else words), 150)
 
 

@@ -10,10 +10,15 @@ from importlib.resources import files
 import pytest
 from browser import Browser
 
-from healthkit import display, reports
+from healthkit import demo, display, reports
+from healthkit.store import write_samples
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 END = datetime(2026, 11, 23, 6, tzinfo=UTC)
+LONG = "web-frontend-production-eu-central-1-availability-zone-a-0001.internal.example.org"
+
+WIDER = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)"
+"""Tables that have to be pushed sideways."""
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +31,12 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(fleet, tmp_path_factory):
-    """A week of a fleet, a page of one of its hosts, a quarter, and the index."""
+    """A week of a fleet, with a host of a long name, a page of one of its hosts, a quarter, and the index."""
     home = tmp_path_factory.mktemp("read") / "fleet"
     shutil.copytree(fleet, home)
+    samples = demo.demo_data(hosts=1, days=9, end=END, every="1h").astype({"host": str, "device": str})
+    long = samples.assign(host=LONG, device=samples["device"].replace("/var", f"/{'mount-of-the-' * 9}"))
+    write_samples(home, long[long["metric"].str.contains("disk|cpu|http|simulated")], simulated=True)
     week = reports.make_each(home, "weekly", now=END)
     quarter = reports.make(home, "quarterly", period="2026-Q4", now=END)
     return week.report.html, week.pages[0].html, quarter.html, home / "reports" / "index.html"
@@ -36,7 +44,6 @@ def pages(fleet, tmp_path_factory):
 
 def test_no_table_is_wider_than_a_phone_and_every_cell_stands_below_its_heading(browser, pages):
     """A row is a block there; its labels are the table's own headings, also of the widest table that has them."""
-    wider = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)"
     bare = """[...document.querySelectorAll('.stack')].flatMap(t => [...t.tBodies[0].rows].flatMap(r => [...r.cells].slice(1)
         .filter(c => c.innerHTML && !r.cells[0].querySelector(':scope > .sev') && getComputedStyle(c, '::before').content
             !== JSON.stringify(t.tHead.rows[0].cells[c.cellIndex].textContent)).map(c => c.textContent)))"""
@@ -44,7 +51,7 @@ def test_no_table_is_wider_than_a_phone_and_every_cell_stands_below_its_heading(
         browser.open(page.as_uri(), width=390)
         browser.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
         assert browser.evaluate("document.querySelectorAll('.stack').length") > 0, page.name
-        assert browser.evaluate(wider) == [], page.name
+        assert browser.evaluate(WIDER) == [], page.name
         assert browser.evaluate(bare) == [], page.name
     heads = [f"Column {number}: 'n' \\ <b>" for number in range(display.WIDEST)]
     widest = display.table(heads, [[str(number) for number in range(display.WIDEST)]])
@@ -59,6 +66,7 @@ def test_nothing_overflows_complains_or_calls_out_and_everybody_can_read_it(brow
     found = "axe.run({resultTypes: ['violations']}).then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes[0].html])))"
     for page in pages:
         browser.open(page.as_uri(), width=width, dark=dark)
+        assert browser.evaluate(WIDER) == [], page.name
         assert browser.evaluate("document.documentElement.scrollWidth") <= width
         assert browser.seen.requests == [page.as_uri()]
         assert browser.seen.complaints == []

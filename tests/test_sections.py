@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -158,17 +159,27 @@ def test_trouble_that_could_not_be_asked_about_is_no_health(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def filling(tmp_path_factory):
-    """A healthy host with a disk that grows by half a point a day: 80 % in days, full in weeks."""
-    home = tmp_path_factory.mktemp("filling")
+def calm():
+    """Six weeks of a healthy host."""
+    samples = demo.demo_data(hosts=3, days=42, end=END, every="1h").query("host == 'cache-1'")
+    return samples.astype({"host": str, "metric": str, "device": str})
+
+
+def home_of(home, *samples):
+    """A home of which samples are expected every hour."""
     config_path(home).parent.mkdir()
     config_path(home).write_text("collect: {every: 1h}\n")
-    samples = demo.demo_data(hosts=3, days=42, end=END, every="1h").query("host == 'cache-1'")
+    write_samples(home, pd.concat(samples))
+    return home
+
+
+@pytest.fixture(scope="module")
+def filling(calm, tmp_path_factory):
+    """A healthy host with a disk that grows by half a point a day: 80 % in days, full in weeks."""
     ts = pd.date_range(END - timedelta(days=42), END, freq="h", inclusive="left")
     used = 0.775 - 0.005 * (END - ts) / timedelta(days=1) + np.random.default_rng(0).normal(0, 5e-4, len(ts))
     disk = pd.DataFrame({"ts": ts, "host": "cache-1", "metric": "disk_used_ratio", "device": "/data", "value": used})
-    write_samples(home, pd.concat([samples.astype({"host": str, "metric": str, "device": str}), disk]))
-    return home
+    return home_of(tmp_path_factory.mktemp("filling"), calm, disk)
 
 
 def test_a_limit_that_is_reached_before_the_next_report_is_what_headline_mail_and_index_say(filling):
@@ -201,3 +212,57 @@ def test_a_disk_of_which_a_check_warns_is_warned_of_once(week, truth):
     assert reached[0].days < 7
     warned = [f.check for f in week.findings.of(Severity.WARNING) if f.subject == truth.leak_device]
     assert warned == ["headroom"]
+
+
+def test_a_silent_host_outweighs_a_warning_in_headline_and_subject(calm, filling, tmp_path):
+    dead = calm[calm["ts"] < END - timedelta(days=2)].assign(host="dead-1")
+    write_samples(shutil.copytree(filling, tmp_path / "home"), dead)
+    review = hk.review(tmp_path / "home", "weekly", now=END)
+    shown = sections.verdict(review)
+    said = shown.data["sentence"]
+    assert said.index("required questions about dead-1 could not be answered: CPU: ") < said.index("needs attention: ")
+    assert "lowest score of 100 (dead-1), lower bound: 0" in shown.text
+    unknown = len(review.findings.of(Severity.UNKNOWN))
+    assert f": 0, {unknown} unknown: dead-1 CPU: no sample" in mails.subject(outputs.Verdict(**shown.data))
+
+
+def test_a_host_that_was_hardly_measured_is_not_called_fine(calm, tmp_path):
+    silent = (calm["ts"] >= END - timedelta(days=8)) & (calm["ts"] < END - timedelta(days=1))
+    review = hk.review(home_of(tmp_path, calm[~silent]), "weekly", now=END)
+    assert sections.attention(review).text == "Too little was measured to tell of cache-1."
+    assert "Only 10.7\u00a0% of the week was measured" in sections.verdict(review).text
+
+
+def test_what_was_not_asked_is_said(week):
+    shown = sections.coverage(week)
+    assert "Judged by samples alone: all 5 hosts." in shown.text
+    assert " backups, " in shown.html
+
+
+def test_questions_without_an_answer_for_one_reason_are_one_row(calm, tmp_path):
+    review = hk.review(
+        home_of(tmp_path, calm[calm["ts"] > END - timedelta(days=2)]), "weekly", period="2026-W47", now=END
+    )
+    rows = sections.attention(review).data["rows"]
+    assert len(review.findings.of(Severity.UNKNOWN)) == 4
+    assert [row["subject"] for row in rows] == ["2 questions", "2 questions"]
+
+
+def test_a_limit_that_is_passed_is_said_once_and_of_what_days_it_speaks(calm, tmp_path):
+    used = calm["metric"].eq("disk_used_ratio") & calm["device"].eq("/var")
+    home = home_of(tmp_path, calm.assign(value=calm["value"].where(~used, 0.85)))
+    review = hk.review(home, "weekly", now=END)
+    assert sections.verdict(review).data["sentence"].count("85\u00a0%") == 1
+    said = "cache-1 /var is above its limit, 80\u00a0%: 85\u00a0% over the last 7 days"
+    assert said in sections.capacity(review).text
+
+
+def test_what_did_not_run_is_said_once(week):
+    assert sections.architecture(week).text.count("did not run") == 1
+
+
+def test_several_warnings_are_warnings():
+    two = [{"severity": "warning", "host": "a", "subject": "/", "message": "full"}] * 2
+    assert mails.subject(outputs.Verdict(period="2026-W47", hosts=("a",), findings=two)).endswith(
+        ", 2 warnings: a /: full"
+    )

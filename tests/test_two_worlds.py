@@ -39,7 +39,6 @@ COMMON = re.compile(
     [-=\s]*$                                            # rules and blank lines
     | [A-Z][A-Za-z ]+:$                                 # the name of a group, the heading of a list
     | (Period|Reviewed|healthkit):\ .*                  # of all
-    | Asked,\ and\ could\ not\ be\ told:$
     | (Unknown|unknown):\ .*\bdr_drill\b.*               # true of all, with the command
     | (Start|See|Run|Install|Name)\ .*                   # what to do about it
     | \[\ \]\ .*                                        # an item of the list: a question, its owner and its date

@@ -88,7 +88,19 @@ class CapacityRow:
     @property
     def crossing(self) -> str:
         """When the limit is reached, with the 80 % interval, as people write it: `28 Nov (24 Nov to 5 Dec)`."""
-        return f"{self.day(self.days)} ({self.day(self.days_lower)} to {self.day(self.days_upper)})"
+        return f"{self.day(self.days)} ({self.interval})"
+
+    @property
+    def interval(self) -> str:
+        """The 80 % interval of `days`, as people write it."""
+        early, late = self.day(self.days_lower), self.day(self.days_upper)
+        return f"{early} to {late}" if early != late else "to the day"
+
+    @property
+    def excess(self) -> str:
+        """What there is to say where the limit is passed: by the median of a week, which is not the newest number."""
+        value, limit = quantity(self.value, self.unit), quantity(self.limit, self.unit)
+        return f"{self.name} is above its limit, {limit}: {value} over the last 7 days"
 
     def day(self, days: float | None) -> str:
         """The day on which so many have passed; what is not within the horizon is after its end."""

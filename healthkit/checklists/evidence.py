@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,9 +30,20 @@ class Evidence:
         now = now or datetime.now(UTC)
         return cls(logbook(home, since=now - REACH, until=now + timedelta(seconds=1)))
 
-    def sentences(self, item: Item) -> list[str]:
-        """One for each thing that the item names; what did not run is unknown, with the command that runs it."""
-        return [self._sentence(*name.partition(".")[::2]) for name in item.evidence]
+    def sentences(self, item: Item, *, without: Collection[str] = ()) -> list[str]:
+        """What the runs say that the item names, each thing once; what did not run is unknown, with the command that runs it.
+
+        Args:
+            item: Of a checklist.
+            without: Procedures of which something is said elsewhere.
+        """
+        named = [name.partition(".")[::2] for name in item.evidence]
+        return list(dict.fromkeys(self._sentence(*name) for name in named if name[0] not in without))
+
+    def missing(self, items: Iterable[Item]) -> list[str]:
+        """The procedures that the items name and that did not run, in order."""
+        named = (name.partition(".")[0] for item in items for name in item.evidence)
+        return [] if self.runs.unknown else [one for one in dict.fromkeys(named) if self.runs.last(one) is None]
 
     def _sentence(self, procedure: str, step: str) -> str:
         if self.runs.unknown:

@@ -58,7 +58,7 @@ def check(context: Context) -> Iterator[Finding]:
         "freshness",
         Severity.WARNING if share > GAPS else Severity.OK,
         "gaps",
-        f"{gaps} gaps, {quantity(share, 'ratio')} of the measured time",
+        f"{gaps} in the last 24 hours, {quantity(share, 'ratio')} of the time",
         value=share,
         unit="ratio",
         evidence={"threshold": GAPS, "gaps": gaps, "span_seconds": span.total_seconds(), "source": "samples"},

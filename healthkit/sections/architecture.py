@@ -31,13 +31,15 @@ def architecture(review: Review) -> Section:
         + ", ".join(f"{n} {word}" for word, n in counts.items())
         + f", of {counted(len(items), 'item')}."
     )
-    html, lines, group = recorded.paragraph(total), [total], ""
+    missing = known.missing(item.item for item in items)
+    head = [total, _silent(missing)] if missing else [total]
+    html, lines, group = "".join(map(recorded.paragraph, head)), head, ""
     for item in items:
         if item.item.group != group:
             group = item.item.group
             html += f"<h3>{display.text(group)}</h3>"
             lines.append(f"{group}:")
-        evidence = known.sentences(item.item)
+        evidence = known.sentences(item.item, without=missing)
         html += f'<p>{_mark(item)} <b>{display.text(item.item.text)}</b> <span class="muted">{display.text(_about(item))}</span></p>'
         html += recorded.listing(evidence)
         lines += [
@@ -50,6 +52,13 @@ def architecture(review: Review) -> Section:
         "items": [item.as_dict() | {"evidence": known.sentences(item.item)} for item in items],
     }
     return Section("architecture", html, "\n".join(lines), data)
+
+
+def _silent(procedures: list[str]) -> str:
+    """What is not known because these did not run: once, and not beside each question."""
+    from healthkit.checklists.evidence import REACH
+
+    return f"Unknown: what these would tell, which did not run in {REACH.days} days: {', '.join(procedures)}. To run one: healthkit run NAME."
 
 
 def _mark(item: Standing) -> str:

@@ -9,6 +9,7 @@ from healthkit.findings import Severity
 from healthkit.quantities import counted
 from healthkit.sections.folding import Fold, fold, who
 from healthkit.sections.section import Section
+from healthkit.sections.sentences import ENOUGH
 
 if TYPE_CHECKING:
     from healthkit.reviews import Review
@@ -21,7 +22,9 @@ def attention(review: Review, *, most: int = 50) -> Section:
     shown = [(row, who(row.hosts, review.hosts)) for row in folds[:most]]
     left = max(len(folds) - most, 0)
     busy = {finding.host for finding in wanted}
-    healthy = [host for host in review.hosts if host not in busy]
+    quiet = [host for host in review.hosts if host not in busy]
+    healthy = [host for host in quiet if review.host_coverage[host] >= ENOUGH]
+    silent = [host for host in quiet if host not in healthy]
     rows = [
         (
             display.badge(row.first.severity),
@@ -34,7 +37,8 @@ def attention(review: Review, *, most: int = 50) -> Section:
     html = (
         display.table(["Severity", "Host", "What", "What to do"], rows, caption="Findings, worst first") if rows else ""
     )
-    notes = [counted(left, "more is not listed here.", "more are not listed here.") if left else "", _folded(healthy)]
+    notes = [counted(left, "more is not listed here.", "more are not listed here.") if left else ""]
+    notes += [_folded("Nothing to do on", healthy), _folded("Too little was measured to tell of", silent)]
     html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes if note)
     text = "\n".join([*(_line(row, hosts) for row, hosts in shown), *filter(None, notes)])
     data = {"rows": [_as_dict(row, hosts) for row, hosts in shown], "left_out": left, "healthy": healthy}
@@ -50,8 +54,8 @@ def _as_dict(row: Fold, hosts: str) -> dict[str, Any]:
     return row.first.as_dict() | {"host": hosts, "subject": row.subject, "message": row.message}
 
 
-def _folded(healthy: list[str]) -> str:
-    if not healthy:
+def _folded(words: str, hosts: list[str]) -> str:
+    if not hosts:
         return ""
-    names = ", ".join(healthy[:8]) + (f" and {len(healthy) - 8} more" if len(healthy) > 8 else "")
-    return f"Nothing to do on {names}."
+    names = ", ".join(hosts[:8]) + (f" and {len(hosts) - 8} more" if len(hosts) > 8 else "")
+    return f"{words} {names}."

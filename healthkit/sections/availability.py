@@ -66,7 +66,7 @@ def availability(review: Review) -> Section:
     )
     if fine:
         plain.append(
-            f"{len(fine)} of {counted(len(services), 'service')} {'was' if len(fine) == 1 else 'were'} never seen down, probed {GOOD:.0%} of the time or more."
+            f"{len(fine)} of {counted(len(services), 'service')} {'was' if len(fine) == 1 else 'were'} never seen down, probed {quantity(GOOD, 'ratio')} of the time or more."
         )
         html = (html if rows else "") + f'<p class="note">{plain[-1]}</p>'
     data = [

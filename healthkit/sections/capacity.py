@@ -88,7 +88,14 @@ def _table(rows: list[CapacityRow]) -> str:
         )
         for row in rows
     ]
-    heads = ["Host", "Resource", "Reaches its limit", "Days", "Now", "Limit"]
+    heads: list[str | tuple[str, str]] = [
+        "Host",
+        "Resource",
+        "Reaches its limit",
+        "Days",
+        ("Last 7 days", "Median of what a day reaches"),
+        "Limit",
+    ]
     return display.table(heads, cells, numeric=(3, 4, 5), caption="Days until full, soonest first")
 
 
@@ -96,17 +103,17 @@ def _when(row: CapacityRow) -> str:
     if row.state == "over":
         return "at its limit or above"
     middle = f"<b>{row.day(row.days)}</b><br>" if row.days is not None else "not expected, but may<br>"
-    return f'{middle}<span class="muted">{row.day(row.days_lower)} to {row.day(row.days_upper)}</span>'
+    return f'{middle}<span class="muted">{row.interval}</span>'
 
 
 def _sentence(row: CapacityRow) -> str:
     """As text and mail say it, with the same dates as the page."""
-    limit, interval = quantity(row.limit, row.unit), f"{row.day(row.days_lower)} to {row.day(row.days_upper)}"
     if row.state == "over":
-        return f"{row.name} is at {quantity(row.value, row.unit)}, limit {limit}"
+        return row.excess
+    limit = quantity(row.limit, row.unit)
     if row.days is None:
-        return f"{row.name} is not expected to reach {limit}, but may (80 % interval {interval})"
-    return f"{row.name} reaches {limit} on {row.day(row.days)} (80 % interval {interval})"
+        return f"{row.name} is not expected to reach {limit}, but may (80 % interval {row.interval})"
+    return f"{row.name} reaches {limit} on {row.day(row.days)} (80 % interval {row.interval})"
 
 
 def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:

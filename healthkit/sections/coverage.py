@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.findings import Severity
-from healthkit.quantities import counted, quantity
+from healthkit.quantities import counted
 from healthkit.sections.folding import fold, who
 from healthkit.sections.section import Section
+from healthkit.sections.sentences import share
 
 if TYPE_CHECKING:
     from healthkit.reviews import Review
@@ -20,10 +21,10 @@ GOOD = 0.98
 
 def coverage(review: Review, *, most: int = 50) -> Section:
     """Coverage of each host that has gaps, days without samples, every question without an answer; at most *most* rows each."""
-    gaps = {host: share for host, share in review.host_coverage.items() if share < GOOD}
+    gaps = {host: measured for host, measured in review.host_coverage.items() if measured < GOOD}
     rows = [
-        (display.host(host), quantity(share, "ratio"), display.text(", ".join(_empty_days(review, host)) or "none"))
-        for host, share in sorted(gaps.items(), key=lambda item: item[1])[:most]
+        (display.host(host), share(measured), display.text(", ".join(_empty_days(review, host)) or "none"))
+        for host, measured in sorted(gaps.items(), key=lambda item: item[1])[:most]
     ]
     full = len(review.hosts) - len(gaps)
     unknown = review.findings.of(Severity.UNKNOWN)
@@ -32,10 +33,13 @@ def coverage(review: Review, *, most: int = 50) -> Section:
         if rows
         else ""
     )
-    lines = [f"{host}: {quantity(share, 'ratio')} measured" for host, share in gaps.items()]
+    lines = [f"{host}: {share(measured)} measured" for host, measured in gaps.items()]
     if full:
-        note = f"{full} of {counted(len(review.hosts), 'host')} {'was' if full == 1 else 'were'} measured at least {GOOD:.0%} of the time."
+        note = f"{full} of {counted(len(review.hosts), 'host')} {'was' if full == 1 else 'were'} measured at least {share(GOOD)} of the time."
         html += f'<p class="note">{note}</p>'
+        lines.append(note)
+    if note := _not_asked(review):
+        html += f'<p class="note">{display.text(note)}</p>'
         lines.append(note)
     if unknown:
         folds = fold(unknown)
@@ -46,9 +50,15 @@ def coverage(review: Review, *, most: int = 50) -> Section:
             if len(folds) > most
             else ""
         )
-        html += f"<p>Asked, and could not be told:</p><ul>{items}</ul>{f'<p>{left}</p>' if left else ''}"
-        lines += ["Asked, and could not be told:", *(f"- {hosts} {subject}: {said}" for hosts, subject, said in rest)]
-        lines += [left] if left else []
+        told = counted(
+            len(unknown), "question was asked, and could not be told", "questions were asked, and could not be told"
+        )
+        html += f"<details><summary>{told}</summary><ul>{items}</ul>{f'<p>{left}</p>' if left else ''}</details>"
+        lines += [
+            f"{told}:",
+            *(f"- {hosts} {subject}: {said}" for hosts, subject, said in rest),
+            *([left] if left else []),
+        ]
     data = {"hosts": review.host_coverage, "unknown": [f.as_dict() for f in unknown]}
     return Section(
         "coverage", html or "<p>Nothing was measured.</p>", "\n".join(lines) or "Nothing was measured.", data
@@ -62,11 +72,10 @@ def _not_asked(review: Review) -> str:
     elsewhere = [host for host in review.hosts if host != review.here]
     if not elsewhere:
         return ""
-    who = elsewhere[0] if len(elsewhere) == 1 else f"{len(elsewhere)} of {len(review.hosts)} hosts"
     local = ", ".join(name.replace("_", " ") for name in checks.names() if checks.load(name).local)
     return (
-        f"{who} {'was' if len(elsewhere) == 1 else 'were'} judged by samples alone. What is asked on the machine itself "
-        f"is in its own reports and no part of the score here: {local}."
+        f"Judged by samples alone: {who(elsewhere, review.hosts)}. What is asked on the machine itself is in its own reports "
+        f"and no part of the score here: {local}."
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.findings import Severity
 from healthkit.jsons import plain
-from healthkit.quantities import counted, quantity, utc
+from healthkit.quantities import counted, digits, quantity, utc
 from healthkit.sections.folding import Fold, fold, who
 from healthkit.sections.section import Section
 
@@ -36,8 +37,11 @@ def evidence(review: Review, *, most: int = 40) -> Section:
 
 
 def _line(row: Fold, all_hosts: Sequence[str]) -> str:
-    severity = row.first.severity
-    return f"{who(row.hosts, all_hosts)}: {row.first.check}: {severity.glyph} {severity.value}: {row.subject}: {row.message}"
+    """What was seen; what follows from it is among what needs a hand."""
+    finding = row.first
+    seen = ", ".join(f"{name} {_short(value)}" for name, value in finding.evidence.items())
+    named = f"{who(row.hosts, all_hosts)}: {finding.check}: {finding.severity.glyph}\u00a0{finding.severity.value}: {row.subject}"
+    return f"{named}: {seen or row.message}"
 
 
 def _details(row: Fold, all_hosts: Sequence[str]) -> str:
@@ -63,5 +67,7 @@ def _details(row: Fold, all_hosts: Sequence[str]) -> str:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, float) and math.isfinite(value):
+        return digits(value)
     text = value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
     return text if len(text) <= 400 else f"{text[:400]}…"

@@ -1,7 +1,7 @@
 """Findings that say the same thing, folded into one row: a dead collector is one row, not thirty.
 
 What several hosts share is one row. So are the questions that could not be told for one and the same reason, which their
-common remedy shows: whoever does what the hint says has the answers to all of them.
+common remedy shows: whoever does what the hint says has the answers to all of them. Without a remedy it is the words.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def fold(findings: Iterable[Finding]) -> list[Fold]:
 
 
 def _key(finding: Finding) -> tuple[object, ...]:
-    if finding.severity is Severity.UNKNOWN and finding.hint:
-        return (finding.rank, finding.hint)
+    if finding.severity is Severity.UNKNOWN:
+        return (finding.rank, finding.hint or finding.message)
     return (finding.rank, finding.check, finding.subject, finding.message)
 
 

@@ -11,6 +11,7 @@ from healthkit.findings import Finding, Severity
 from healthkit.quantities import counted, digits, quantity
 from healthkit.sections.performance import METRICS, TARGET, kept_scores, spread
 from healthkit.sections.section import Section
+from healthkit.sections.sentences import ending
 
 if TYPE_CHECKING:
     from healthkit.reviews import Review
@@ -75,9 +76,10 @@ def _from_findings(review: Review) -> Iterator[Recommendation]:
 
 def _because(findings: list[Finding]) -> str:
     first, more = findings[0], len(findings) - 1
-    value = "" if first.value is None or _mentions_number(first.message) else f" ({quantity(first.value, first.unit)})"
+    told = first.value is None or not first.unit or _mentions_number(first.message)
+    value = "" if told else f" ({quantity(first.value, first.unit)})"
     others = f", and {more} more like it" if more else ""
-    return f"{first.subject}: {first.message.rstrip('.')}{value}{others}"
+    return f"{first.subject}: {ending(first.message)}{value}{others}"
 
 
 def _mentions_number(message: str) -> bool:

@@ -38,7 +38,7 @@ def record(review: Review) -> Section:
         listed = display.table(heads, rows, numeric=(1, 2, 3, 4, 5), caption="How earlier forecasts turned out")
         html += f"<details><summary>By metric and days ahead</summary>{listed}</details>"
         lines += [
-            f"{title(row['metric'])}, {row['days']:.0f} days ahead: {counted(row['n'], 'forecast')}, {row['coverage80']:.0%} in the 80 % interval"
+            f"{title(row['metric'])}, {row['days']:.0f} days ahead: {counted(row['n'], 'forecast')}, {quantity(row['coverage80'], 'ratio')} in the 80 % interval"
             for row in groups
         ]
     if ledger.crossings:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from healthkit.findings import Findings, Severity
 from healthkit.quantities import counted, quantity
 from healthkit.sections import courses
+from healthkit.sections.folding import who
 
 if TYPE_CHECKING:
     from healthkit.reviews import Review
 
 ENOUGH = 0.8
 """Coverage below which a period has no verdict: the state is `unknown`, never `healthy`."""
+LEAST = 0.001
+"""The least share that is told as a number."""
 
 
 def state(review: Review) -> str:
@@ -36,36 +39,51 @@ def sentence(review: Review) -> str:
     if not review.hosts:
         return f"Nothing was measured in {review.period}, so nothing can be said about it."
     critical, warnings = review.findings.of(Severity.CRITICAL), review.findings.of(Severity.WARNING)
-    words = []
+    words = [_blind(review)] if warnings and not critical and state(review) == "unknown" else []
+    words = [word for word in words if word]
     if critical:
         words.append(f"{_affected(review, critical)} action now: {_first(review, critical)}.")
     elif warnings:
         words.append(f"{_affected(review, warnings)} attention: {_first(review, warnings)}.")
     if review.coverage < ENOUGH:
-        measured = share(review.coverage)
-        only = measured.capitalize() if measured.startswith("less") else f"Only {measured}"
-        words.append(f"{only} of {_name(review)} was measured: too little to call anything healthy.")
+        words.append(f"{_only(review.coverage)} of {_name(review)} was measured: too little to call anything healthy.")
     elif not words:
         words.append(_calm(review))
     words += [*_down(review), *_next(review, (critical or warnings)[:1])]
     return " ".join(words)
 
 
+def _only(coverage: float) -> str:
+    return (
+        "Nothing" if coverage == 0 else share(coverage).capitalize() if coverage < LEAST else f"Only {share(coverage)}"
+    )
+
+
+def _blind(review: Review) -> str:
+    """Where the questions are that had to be answered, and were not: that outweighs a warning, and is said before it."""
+    required = Findings(f for f in review.findings.of(Severity.UNKNOWN) if f.required)
+    if not required:
+        return ""
+    where = who(list(dict.fromkeys(finding.host for finding in required)), review.hosts)
+    asked = counted(len(required), "required question")
+    return f"{asked} about {where} could not be answered: {required[0].subject}: {ending(required[0].message)}."
+
+
 def _calm(review: Review) -> str:
     """Nothing was found; whether that means that all is well depends on what could be asked."""
     from healthkit.checks import applicable
 
-    who = review.hosts[0] if len(review.hosts) == 1 else f"any of {len(review.hosts)} hosts"
+    where = review.hosts[0] if len(review.hosts) == 1 else f"any of {len(review.hosts)} hosts"
     unknown = review.findings.of(Severity.UNKNOWN)
     asked = sum(applicable(finding) for finding in review.findings)
     if state(review) == "healthy":
         rest = f"; {len(unknown)} of {counted(asked, 'question')} could not be answered" if unknown else ""
-        return f"Nothing needs a hand on {who}{rest}."
+        return f"Nothing needs a hand on {where}{rest}."
     if not unknown:
-        return f"Nothing needs a hand on {who}, but the score is low: see what it is made of."
+        return f"Nothing needs a hand on {where}, but the score is low: see what it is made of."
     return (
-        f"No trouble was found on {who}, but {len(unknown)} of {counted(asked, 'question')} could not be answered: "
-        f"{unknown[0].subject}: {_open(unknown[0].message)}."
+        f"No trouble was found on {where}, but {len(unknown)} of {counted(asked, 'question')} could not be answered: "
+        f"{unknown[0].subject}: {ending(unknown[0].message)}."
     )
 
 
@@ -77,7 +95,7 @@ def _down(review: Review) -> list[str]:
         return []
     seconds = (1 - rows["mean"]) * rows["coverage"] * 86400
     total = seconds.groupby([rows["host"].astype(str), rows["device"].astype(str)]).sum().sort_values(ascending=False)
-    (host, service), longest = total.index[0], float(total.iloc[0])
+    (host, service), longest = total.index[0], float(round(total.iloc[0]))
     more = f", and {counted(len(total) - 1, 'more service')}" if len(total) > 1 else ""
     return [f"Service {service} on {host} was down for {quantity(longest, 'seconds')}{more}."]
 
@@ -90,7 +108,7 @@ def _next(review: Review, told: Findings) -> list[str]:
     if row is None or any(tells(finding, row) for finding in told):
         return []
     if row.state == "over":
-        return [f"{row.name} is at {quantity(row.value, row.unit)}, limit {quantity(row.limit, row.unit)}."]
+        return [f"{row.excess}."]
     return [f"Next to reach its limit: {row.name}, {quantity(row.limit, row.unit)} on {row.crossing}."]
 
 
@@ -105,7 +123,7 @@ def _first(review: Review, findings: Findings) -> str:
     first, more = findings[0], len(findings) - 1
     where = f"{first.host} " if first.host and len(review.hosts) > 1 else ""
     tail = f", and {more} more" if more else ""
-    return f"{where}{first.subject}: {_open(first.message)}{tail}"
+    return f"{where}{first.subject}: {ending(first.message)}{tail}"
 
 
 def _name(review: Review) -> str:
@@ -115,9 +133,9 @@ def _name(review: Review) -> str:
 
 def share(ratio: float) -> str:
     """Of the time: a minute of a quarter is not told in exponents."""
-    return quantity(ratio, "ratio") if ratio >= 0.001 or ratio == 0 else "less than 0.1\u00a0%"
+    return quantity(ratio, "ratio") if ratio >= LEAST or ratio == 0 else f"less than {quantity(LEAST, 'ratio')}"
 
 
-def _open(message: str) -> str:
+def ending(message: str) -> str:
     """Without the full stop at its end, and without a list's trailing dots."""
     return re.sub(r"[,\s]*(\.+|\u2026)\Z", "", message)

@@ -22,10 +22,13 @@ def trends(review: Review, *, most: int = 30) -> Section:
     moved = [one for one in found if one.significant]
     unclear = [one for one in found if one.ambiguous and not one.unknown]
     unknown = [one for one in found if one.unknown]
+    judged = len(found) - len(unknown)
     counts = (
-        f"{len(moved)} of {len(found) - len(unknown)} series moved by more than chance; {len(unclear)} stepped or rose, "
-        f"which cannot be told apart; {counted(len(unknown), 'has', 'have')} too few days to tell."
+        f"{len(moved)} of {judged} series moved by more than chance; {len(unclear)} stepped or rose, which cannot be told apart."
+        if judged
+        else ""
     )
+    few = f"Of {len(unknown)} series there are too few days to tell." if unknown else ""
     html = display.table(
         ["Host", "What", f"Change in {MONTH} days", "95 % interval", "Days"],
         [_cells(one) for one in moved[:most]],
@@ -34,12 +37,13 @@ def trends(review: Review, *, most: int = 30) -> Section:
     ) if moved else ""  # fmt: skip
     notes = [
         counts,
+        few,
         note,
         counted(len(moved) - most, "more is not listed here.", "more are not listed here.")
         if len(moved) > most
         else "",
     ]
-    notes = [one for one in notes if one]
+    notes = [one for one in notes if one] or ["No series of these hosts was measured."]
     html += "".join(paragraph(one, muted=True) for one in notes)
     text = "\n".join([*(f"{one}." for one in moved[:most]), *notes])
     return Section("trends", html, text, {"rows": [one.as_dict() for one in found]})

@@ -35,11 +35,14 @@ def verdict(review: Review) -> Section:
     tiles = [
         (
             f"{digits(data['score'])}{_change(data['change'])}" if data["score"] is not None else "unknown",
-            "score of 100, lower bound",
+            _whose(review),
         ),
         (share(review.coverage), "of the time measured"),
         (str(len(review.hosts)), "host" if len(review.hosts) == 1 else "hosts"),
-        *((str(n), severity.value) for severity, n in _counts(review.findings).items()),
+        *(
+            (str(n), f"{severity.value}{'s' if severity is Severity.WARNING and n > 1 else ''}")
+            for severity, n in _counts(review.findings).items()
+        ),
     ]
     severity, word = STATES[data["state"]]
     shown = f"{severity.glyph}\u00a0{word}"
@@ -52,6 +55,14 @@ def verdict(review: Review) -> Section:
     )
     lines = [banner, f"{shown}: {head}", "", data["sentence"], "", *(f"{label}: {value}" for value, label in tiles)]
     return Section("verdict", html, "\n".join(lines).strip(), data)
+
+
+def _whose(review: Review) -> str:
+    """Of several hosts the score is the lowest, which has a name."""
+    scores = {host: score.value for host, score in review.scores.items()}
+    if len(set(scores.values())) < 2:
+        return f"score of 100{' of each host' if len(scores) > 1 else ''}, lower bound"
+    return f"lowest score of 100 ({min(scores, key=lambda host: scores[host])}), lower bound"
 
 
 def _banner(review: Review) -> str:

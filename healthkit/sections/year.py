@@ -31,24 +31,30 @@ def year(review: Review) -> Section:
     for month in months:
         rollup, report = review.during(month), reports.get(month.label, {})
         top = {metric: _top(courses.period_percentile(rollup, metric, 95)) for metric in METRICS}
-        if not report and all(math.isnan(value) for _, value in top.values()):
+        if not report and all(math.isnan(value) for *_, value in top.values()):
             continue
         score = digits(report["score"]) if report.get("score") is not None else "unknown"
         days = rollup["date"].nunique()
         shown = [
-            f"{quantity(value, rate_unit(metric))}{f' {host}' if host else ''}" for metric, (host, value) in top.items()
+            " ".join(filter(None, (quantity(value, rate_unit(metric)), host, device)))
+            for metric, (host, device, value) in top.items()
         ]
-        rows.append((month.label, score, f"{days} of {month.days}", *map(display.text, shown)))
+        rows.append((month.label, score, f"{days} of {month.days}", *(_cell(m, *found) for m, found in top.items())))
         named = "; ".join(f"{title(m)} {cell}" for m, cell in zip(METRICS, shown, strict=True))
         lines.append(f"{month.label}: score {score}; {days} of {month.days} days measured; {named}")
         data.append({"month": month.label, "score": report.get("score"), "days": days,
-                     **{m: {"host": h, "p95": v} for m, (h, v) in top.items()}})  # fmt: skip
+                     **{m: {"host": f"{h} {d}".strip(), "p95": v} for m, (h, d, v) in top.items()}})  # fmt: skip
     if not rows:
         text = (
             f"Unknown: neither a monthly report nor a sample of the {MONTHS} months up to {review.period} is on record."
         )
         return Section("year", recorded.paragraph(text), text, {"months": []})
-    heads = ["Month", "Score", "Days measured", *(f"{title(metric)}, highest p95" for metric in METRICS)]
+    heads: list[str | tuple[str, str]] = [
+        "Month",
+        "Score",
+        "Days measured",
+        *((f"{title(metric)} p95", f"{metric}: the highest of all") for metric in METRICS),
+    ]
     html = display.table(heads, rows, numeric=(1, 2), caption="The year by month")
     lines += [problem] if problem else []
     html += recorded.paragraph(problem, muted=True) if problem else ""
@@ -73,7 +79,13 @@ def _reports(review: Review) -> dict[str, dict[str, Any]]:
     return {row["period"]: row for row in reversed(rows)}
 
 
-def _top(values: dict[tuple[str, str], float]) -> tuple[str, float]:
-    """Host with the highest value, and the value."""
+def _top(values: dict[tuple[str, str], float]) -> tuple[str, str, float]:
+    """Host and device with the highest value, and the value."""
     key = max(values, key=lambda key: values[key], default=None)
-    return (" ".join(filter(None, key)), values[key]) if key is not None else ("", math.nan)
+    return (*key, values[key]) if key is not None else ("", "", math.nan)
+
+
+def _cell(metric: str, host: str, device: str, value: float) -> str:
+    """The value, and below it whose it is."""
+    whose = f'<br>{display.host(host)} <span class="muted">{display.text(device)}</span>' if host else ""
+    return f"{display.text(quantity(value, rate_unit(metric)))}{whose}"
