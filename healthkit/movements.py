@@ -50,6 +50,10 @@ class Movement:
     """Days measured."""
     unknown: str = ""
     """Why it could not be told; empty where it could."""
+    shifts: int = 0
+    """Level shifts found beside the slope, which is what moves between them."""
+    shifted: float = 0.0
+    """What they change together."""
 
     @property
     def subject(self) -> str:
@@ -68,11 +72,19 @@ class Movement:
         if self.unknown:
             return self.unknown
         slope, low, high = (difference(v * MONTH, self.unit) for v in (self.slope, self.lower, self.upper))
-        numbers = f"{slope} a month (95 % interval {low} to {high}, p = {self.p_value:.2g}, {self.n} days)"
+        numbers = f"{slope} a month{self.beside} (95 % interval {low} to {high}, p = {self.p_value:.2g}, {self.n} days)"
         if self.ambiguous:
             return f"shift or trend, cannot tell: {numbers}"
         way = "rises" if self.slope > 0 else "falls"
         return f"{way}: {numbers}" if self.significant else f"no trend beyond chance: {numbers}"
+
+    @property
+    def beside(self) -> str:
+        """The level shifts that the slope leaves out, in words; empty where there are none."""
+        if not self.shifts:
+            return ""
+        many = "together " if self.shifts > 1 else ""
+        return f" beside {counted(self.shifts, 'level shift')} of {many}{difference(self.shifted, self.unit)}"
 
     @property
     def sentence(self) -> str:
@@ -153,7 +165,10 @@ def _movement(key: tuple[str, str, str], batch: TrendBatch, i: int, *, sure: boo
     unit = "" if key[1] == SCORE else rate_unit(key[1])
     slope, lower, upper, p = (float(a[i]) for a in (batch.slope, batch.lower, batch.upper, batch.p_value))
     unknown = "" if math.isfinite(slope) else f"cannot tell: {n} days measured, a trend needs {NEEDED} at least"
-    return Movement(*key, unit, slope, lower, upper, p, sure, bool(batch.ambiguous[i]), n, unknown)
+    sizes = batch.shift_size[i][batch.shift_at[i] >= 0]
+    return Movement(
+        *key, unit, slope, lower, upper, p, sure, bool(batch.ambiguous[i]), n, unknown, len(sizes), float(sizes.sum())
+    )
 
 
 def daily_scores(home: Path, *, end: datetime, days: int) -> dict[str, Array]:

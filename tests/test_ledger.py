@@ -41,7 +41,7 @@ def test_a_forecast_is_scored_when_its_day_is_over(tmp_path):
     assert record(tmp_path, [prediction(days=7), prediction(days=30)]) == 2
     early = score(tmp_path, rollup=measured([0.52] * 6), now=MADE + 6 * DAY)
     assert (early.n, early.waiting) == (0, 2)
-    assert "wait for their day" in str(early)
+    assert "(2 wait for their day)" in str(early)
     ledger = score(tmp_path, rollup=measured([0.52] * 7), now=MADE + 7 * DAY)
     assert (ledger.n, ledger.held80, ledger.waiting) == (1, 1, 1)
     assert ledger.mean_absolute_error == {"disk_used_ratio": pytest.approx(0.02)}
@@ -61,9 +61,11 @@ def test_the_same_report_made_twice_is_stored_once(tmp_path):
 
 
 def test_a_day_that_was_not_measured_is_told_apart_and_given_up_after_a_month(tmp_path):
+    assert str(score(tmp_path, rollup=measured([0.5]), now=MADE)) == "No earlier forecast is on record."
     record(tmp_path, [prediction(days=7)])
     assert score(tmp_path, rollup=measured([0.5] * 6), now=MADE + 10 * DAY).waiting == 1
     ledger = score(tmp_path, rollup=measured([0.5] * 6), now=MADE + 40 * DAY)
+    assert str(ledger) == "No earlier forecast could be scored yet (1 day was not measured)."
     assert (ledger.n, ledger.unmeasured, ledger.waiting, ledger.coverage) == (0, 1, 0, 0)
     assert math.isnan(ledger.coverage80)
 

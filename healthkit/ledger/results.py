@@ -100,10 +100,11 @@ class Ledger:
         return bundle("ledger", str(self), self.as_dict(), columns=list(frame.columns), rows=rows)
 
     def __str__(self) -> str:
-        if not self.n and not self.waiting:
-            return "No earlier forecast is on record."
         if not self.n:
-            return f"No earlier forecast could be scored yet ({counted(self.waiting, 'waits for its', 'wait for their')} day)."
+            waiting = f"{counted(self.waiting, 'waits for its', 'wait for their')} day" if self.waiting else ""
+            lost = f"{counted(self.unmeasured, 'day was', 'days were')} not measured" if self.unmeasured else ""
+            why = "; ".join(filter(None, (waiting, lost)))
+            return f"No earlier forecast could be scored yet ({why})." if why else "No earlier forecast is on record."
         held = f"{self.held80} of {counted(self.n, 'forecast held in its', 'forecasts held in their')} 80 % interval"
         if not self.drifting:
             return f"{held}."

@@ -40,7 +40,7 @@ def capacity(review: Review, *, most: int = 15) -> Section:
         counted(len(near) - most, "more might reach its limit.", "more might reach their limit.")
         if len(near) > most
         else "",
-        f"{counted(far, 'resource stays below its', 'resources stay below their')} limit for as far as the forecast is believed."
+        f"{counted(far, 'resource is expected to stay below its', 'resources are expected to stay below their')} limit for as far as the forecast is believed."
         if far
         else "",
         _not_yet_full(near[:most]),

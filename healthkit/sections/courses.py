@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,10 +23,14 @@ def of_metric(rollup: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def period_percentile(rollup: pd.DataFrame, metric: str, percent: float) -> dict[tuple[str, str], float]:
-    """A percentile of the period by (host, device), merged from the daily quantile grids of *rollup*."""
+    """A percentile of the period by (host, device), merged from the daily quantile grids of *rollup*.
+
+    NaN where there are too few values for it: no p95 of seven.
+    """
     import numpy as np
 
     from healthkit.grids import merge_grids
+    from healthkit.quantiles import needed
 
     rows = of_metric(rollup, metric)
     rows = rows[rows["n"] > 0]
@@ -40,7 +45,13 @@ def period_percentile(rollup: pd.DataFrame, metric: str, percent: float) -> dict
     grids[place], n[place] = np.stack(rows["q"].to_list()), rows["n"].to_numpy(dtype=float)
     mean[place] = rows["mean"].to_numpy(dtype=float)
     values = merge_grids(grids, n, np.array([percent]), mean=mean)[0][:, 0]
-    return {key: float(values[i]) for key, i in series.items()}
+    enough = n.sum(axis=1) >= needed(percent)
+    return {key: float(values[i]) if enough[i] else math.nan for key, i in series.items()}
+
+
+def rank(value: float) -> float:
+    """What to sort a value by that may be unknown: below all others."""
+    return value if math.isfinite(value) else -math.inf
 
 
 def percentiles(review: Review, metric: str, percent: float) -> Mapping[tuple[str, str], float]:
@@ -79,6 +90,6 @@ def by_host(values: Mapping[tuple[str, str], float]) -> dict[str, tuple[str, flo
     """The device with the greatest value of each host, and that value."""
     found: dict[str, tuple[str, float]] = {}
     for (host, device), value in values.items():
-        if host not in found or value > found[host][1]:
+        if host not in found or rank(value) > rank(found[host][1]):
             found[host] = (device, value)
     return found

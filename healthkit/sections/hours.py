@@ -32,7 +32,7 @@ LEVELS = 5
 def hours(review: Review, *, most: int = 3) -> Section:
     """Mean of each hour of the week, of the *most* busiest hosts: only of those are samples read, not daily statistics."""
     p95 = courses.percentiles(review, METRIC, 95)
-    hosts = [host for (host, _), _ in sorted(p95.items(), key=lambda item: (-item[1], item[0]))][:most]
+    hosts = [host for (host, _), _ in sorted(p95.items(), key=lambda item: (-courses.rank(item[1]), item[0]))][:most]
     grids = _grids(review, hosts)
     zone = review.config.timezone
     charts, lines, data = [], [], []

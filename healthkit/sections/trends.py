@@ -73,4 +73,6 @@ def _cells(one: Movement) -> tuple[str, ...]:
         f'<span title="{display.text(one.metric)}">{display.text(title(one.metric))}</span> {display.text(one.device)}'
     )
     change, low, high = (difference(v * MONTH, one.unit) for v in (one.slope, one.lower, one.upper))
+    if one.beside:
+        change += f'<br><span class="muted">{display.text(one.beside.strip())}</span>'
     return display.host(one.host), what, change, f"{low} to {high}", str(one.n)

@@ -81,7 +81,8 @@ def _reports(review: Review) -> dict[str, dict[str, Any]]:
 
 def _top(values: dict[tuple[str, str], float]) -> tuple[str, str, float]:
     """Host and device with the highest value, and the value."""
-    key = max(values, key=lambda key: values[key], default=None)
+    known = {key: value for key, value in values.items() if math.isfinite(value)}
+    key = max(known, key=lambda key: known[key], default=None)
     return (*key, values[key]) if key is not None else ("", "", math.nan)
 
 
