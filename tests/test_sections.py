@@ -253,7 +253,7 @@ def test_a_limit_that_is_passed_is_said_once_and_of_what_days_it_speaks(calm, tm
     home = home_of(tmp_path, calm.assign(value=calm["value"].where(~used, 0.85)))
     review = hk.review(home, "weekly", now=END)
     assert sections.verdict(review).data["sentence"].count("85\u00a0%") == 1
-    said = "cache-1 /var is above its limit, 80\u00a0%: 85\u00a0% over the last 7 days"
+    said = "cache-1 /var is at its limit of 80\u00a0% or above: 85\u00a0% on the newest day"
     assert said in sections.capacity(review).text
 
 

@@ -98,9 +98,9 @@ class CapacityRow:
 
     @property
     def excess(self) -> str:
-        """What there is to say where the limit is passed: by the median of a week, which is not the newest number."""
+        """What there is to say where the limit is reached: by the newest whole day, which is not the newest sample."""
         value, limit = quantity(self.value, self.unit), quantity(self.limit, self.unit)
-        return f"{self.name} is above its limit, {limit}: {value} over the last 7 days"
+        return f"{self.name} is at its limit of {limit} or above: {value} on the newest day"
 
     def day(self, days: float | None) -> str:
         """The day on which so many have passed; what is not within the horizon is after its end."""

@@ -93,7 +93,7 @@ def _table(rows: list[CapacityRow]) -> str:
         "Resource",
         "Reaches its limit",
         "Days",
-        ("Last 7 days", "Median of what a day reaches"),
+        ("Newest day", "What the newest whole day reached"),
         "Limit",
     ]
     return display.table(heads, cells, numeric=(3, 4, 5), caption="Days until full, soonest first")

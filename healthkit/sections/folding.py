@@ -60,7 +60,7 @@ def fold(findings: Iterable[Finding]) -> list[Fold]:
 
 def _key(finding: Finding) -> tuple[object, ...]:
     if finding.severity is Severity.UNKNOWN:
-        return (finding.rank, finding.hint or finding.message)
+        return (finding.severity, finding.hint or finding.message)
     return (finding.rank, finding.check, finding.subject, finding.message)
 
 

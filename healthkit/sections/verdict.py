@@ -61,7 +61,7 @@ def _whose(review: Review) -> str:
     """Of several hosts the score is the lowest, which has a name."""
     scores = {host: score.value for host, score in review.scores.items()}
     if len(set(scores.values())) < 2:
-        return f"score of 100{' of each host' if len(scores) > 1 else ''}, lower bound"
+        return f"{'every host: ' if len(scores) > 1 else ''}score of 100, lower bound"
     return f"lowest score of 100 ({min(scores, key=lambda host: scores[host])}), lower bound"
 
 
