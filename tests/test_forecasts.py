@@ -245,6 +245,14 @@ def test_one_series_has_dates_a_record_and_a_sentence():
     assert found.upper[95].max() <= 1
 
 
+def test_the_record_is_of_the_level_that_it_names():
+    walk = pd.Series(np.cumsum(np.random.default_rng(0).normal(size=200)), days(200))
+    eighty, both, wide = (forecast(walk, horizon="30D", levels=levels) for levels in ((80,), (80, 95), (95,)))
+    assert eighty.backtest == both.backtest
+    assert wide.backtest.coverage > eighty.backtest.coverage
+    assert "as wide as its 95 % there" in wide._repr_mimebundle_()["text/html"]
+
+
 def test_a_limit_already_reached_is_said():
     found = forecast(disk(), limit=0.5)
     assert str(found) == "Disk used is at or above 50\u00a0% already"
@@ -326,6 +334,9 @@ def test_too_little_is_refused_with_numbers():
         *({"horizon": horizon} for horizon in ("soon", "1h", "99999D", "", None)),
         *({"levels": levels} for levels in ((50,), 80, np.array([80, 90]))),
         *({"limit": limit} for limit in (np.nan, np.inf, "full")),
+        {"upper_bound": 0.1},  # it was above
+        {"lower_bound": 0.9},
+        {"lower_bound": "none"},
     ],
     ids=str,
 )

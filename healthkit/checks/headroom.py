@@ -60,6 +60,8 @@ def _judge(context: Context, mount: str, used: float, days: pd.DataFrame) -> Fin
         mount,
         f"{quantity(1, 'ratio')} full in {digits(left)} days, about {full}, at the growth of the last {n} days"
         if known
+        else f"not full within ten years, at the growth of the last {n} days"
+        if slope > 0
         else "does not grow",
         value=left if known else None,
         unit="days",

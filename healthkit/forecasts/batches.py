@@ -53,7 +53,8 @@ class ForecastBatch:
     naive_error: Floats
     """(n,) that of the last value carried forward, from the same origins."""
     covered: Floats
-    """(n,) share of the backtest's values inside the intervals of the first level; NaN where no origin was possible."""
+    """(n,) share of the backtest's values inside intervals as wide as those of the first level are now; NaN where no origin
+    was possible."""
     season: int
     """Steps per season; 1 = none."""
     method: str = METHOD
@@ -216,7 +217,8 @@ def chunk(
     for level in levels:
         half = at_every_step(logs[..., constants.WIDTHS.levels.index(level)], found.grid, horizon)
         lower[level], upper[level] = restored(found.mean - half[0]), restored(found.mean + half[1])
-    mean, told = restored(found.mean), record(found, logs[..., 0], horizon)
+    first = logs[..., constants.WIDTHS.levels.index(levels[0])]
+    mean, told = restored(found.mean), record(found, first, horizon)
     return ForecastBatch(mean=mean, lower=lower, upper=upper, season=season, **told)
 
 

@@ -42,7 +42,7 @@ class Backtest:
     naive_error: float
     """That of the last value carried forward, from the same origins."""
     coverage: float
-    """Share of the past inside the intervals of the first level, 0-1."""
+    """Share of the past inside intervals as wide as those of the first level are now, 0-1; NaN without origins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Forecast:
             ("Tried from origins in the past", str(back.origins)),
             ("Its mean error there", quantity(back.error, self.unit)),
             ("Error of carrying the last value on", quantity(back.naive_error, self.unit)),
-            (f"Inside its {next(iter(self.lower))} % interval there", quantity(back.coverage, "ratio")),
+            (f"Inside an interval as wide as its {next(iter(self.lower))} % there", quantity(back.coverage, "ratio")),
         ]
         return bundle("forecast", str(self), self.as_dict(), columns=("Backtest", ""), rows=rows, charts=[self.chart()])
 

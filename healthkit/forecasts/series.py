@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from healthkit.errors import NotEnoughData, ParameterError
-from healthkit.forecasts.batches import LEVELS, forecast_many, one_each
+from healthkit.forecasts.batches import LEVELS, bound, forecast_many, one_each
 from healthkit.forecasts.grids import on_grid, seasonal_steps, steps_ahead
 from healthkit.forecasts.results import Backtest, Forecast
+from healthkit.quantities import quantity
 from healthkit.series import named
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def forecast(
         horizon: How far, as a pandas timedelta ("180D", "48h").
         limit: Level to watch, in the unit of the series.
         levels: Interval levels in per cent, of 80 and 95.
-        lower_bound: What no value can be below; default 0 where no value was ever negative.
-        upper_bound: What no value can be above; default 1 for a ratio that never was.
+        lower_bound: What no value can be below, nor was; default 0 where no value was ever negative.
+        upper_bound: What no value can be above, nor was; default 1 for a ratio that never was.
 
     Raises:
         BadSeries: Not numbers over aware, distinct, ordered times of one frequency.
@@ -72,9 +73,7 @@ def forecast(
         raise NotEnoughData(n=int(seen.sum()), needed=2 * season, what=f"{what} (two seasons)")
     if seen.mean() < LEAST_COVERAGE:
         raise NotEnoughData(n=int(seen.sum()), needed=int(np.ceil(LEAST_COVERAGE * len(seen))), what=f"{what} (gaps)")
-    known = values[seen]
-    low = 0.0 if lower_bound is None and known.min() >= 0 else lower_bound
-    high = 1.0 if upper_bound is None and unit == "ratio" and known.max() <= 1 else upper_bound
+    low, high = _bounds(regular, unit, lower_bound, upper_bound)
     batch = forecast_many(values[None, :], steps, levels=levels, season=season, lower_bound=low, upper_bound=high)
     ahead = pd.date_range(regular.index[-1] + step, periods=steps, freq=step)
 
@@ -107,3 +106,17 @@ def _watched(limit: float | None) -> float | None:
     if not math.isfinite(level):
         raise ParameterError(f"limit {limit!r} is not a finite number")
     return level
+
+
+def _bounds(known: pd.Series[float], unit: str, lower: float | None, upper: float | None) -> tuple[float, float]:
+    """What no value can be below and above: what was asked for, else what the values and their unit say."""
+    low, high = float(bound(lower, 1, -math.inf)[0]), float(bound(upper, 1, math.inf)[0])
+    least, most = float(known.min()), float(known.max())
+    if least < low or most > high:
+        seen = f"{quantity(least, unit)} to {quantity(most, unit)}"
+        raise ParameterError(f"bounds {lower} and {upper} leave out what was measured: {seen}")
+    if lower is None and least >= 0:
+        low = 0.0
+    if upper is None and unit == "ratio" and most <= 1:
+        high = 1.0
+    return low, high

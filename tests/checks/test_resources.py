@@ -188,7 +188,11 @@ def test_a_clean_up_does_not_hide_the_growth(ask, worlds):
 def test_no_growth_is_no_date(ask, worlds):
     used = worlds.sampled("disk_used_ratio", [0.5], "/")
     (finding,) = ask("headroom", used, history=[worlds.daily("disk_used_ratio", [0.5] * 28, "/")])
+    assert (finding.severity, finding.value, finding.message) == (OK, None, "does not grow")
+    slow = worlds.daily("disk_used_ratio", [0.5 + 1e-5 * day for day in range(27)], "/")
+    (finding,) = ask("headroom", used, history=[slow])
     assert (finding.severity, finding.value) == (OK, None)
+    assert finding.message == "not full within ten years, at the growth of the last 27 days"
 
 
 def test_six_days_tell_no_growth(ask, worlds):
