@@ -125,7 +125,7 @@ def change(
 
     Args:
         series: Daily percentiles already (a step of one day), or samples, of which each UTC day's percentile is taken.
-            Days that were measured for less than half do not count.
+            Days that were measured for less than half, or have too few values for *q*, do not count.
         period: The later period.
         previous: The earlier one; by default the one before *period*.
         q: Which percentile, 0 to 100.

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def plain(data: Any) -> Any:
-    """*data* with what JSON cannot say turned into what it can: NaN and infinities become null, times ISO 8601.
+    """*data* with what JSON cannot say turned into what it can: NaN, NaT and infinities become null, times ISO 8601.
 
     >>> plain({"p95": float("nan"), "hosts": ("a", "b")})
     {'p95': None, 'hosts': ['a', 'b']}
@@ -21,7 +21,7 @@ def plain(data: Any) -> Any:
     if isinstance(data, float) and not math.isfinite(data):
         return None
     if isinstance(data, datetime):
-        return data.isoformat()
-    if hasattr(data, "item") and not isinstance(data, (str, bytes)):  # a NumPy scalar
-        return plain(data.item())
+        return data.isoformat() if data == data else None  # noqa: PLR0124 - NaT, as NaN, is not itself
+    if hasattr(data, "tolist"):  # of NumPy or pandas
+        return plain(data.tolist())
     return data if isinstance(data, (str, int, float, bool, type(None))) else str(data)

@@ -136,3 +136,7 @@ def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, capsys, what, 
     shown = json.loads(capsys.readouterr().out)
     assert said in shown["sentence"]
     assert isinstance(shown["rows"], list)
+    assert shown["method"]
+    assert 0 < shown["coverage"] <= 1
+    if what == "forecast":
+        assert shown["crossing"]["median"].startswith("202")

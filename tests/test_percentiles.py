@@ -189,6 +189,8 @@ def test_merge_refuses_what_is_no_rollup():
     good = pd.DataFrame({"metric": ["load1"], "host": "a", "device": "", "n": 100, "coverage": 1.0, "q": [GRID]})
     with pytest.raises(ParameterError, match="column q is missing"):
         merge(good.drop(columns="q"))
+    with pytest.raises(ParameterError, match="by='metric'"):
+        merge(good, by="metric")
     with pytest.raises(ParameterError, match="one metric at a time"):
         merge(pd.concat([good, good.assign(metric="load5")]))
     with pytest.raises(NotEnoughData):
@@ -300,6 +302,7 @@ def test_groups_are_compared_by_the_highest_percentile_that_most_of_them_know():
     assert text == "Load1 by hour: p95 is highest at 23 (23) and lowest at 00 (0)."
     thin = pd.concat([month.iloc[:610], month.iloc[610:610]])
     assert "too few values in every group (610 values)" in str(percentiles(thin, (99,), by="hour"))
+    assert str(percentiles(month * 0 + 3, (50,), by="hour")) == "Load1 by hour: p50 is 3 in 24 groups."
     uneven = month[(month.index.hour < 6) | (month.index.day < 20)]
     assert str(percentiles(uneven, (95,), by="hour")).endswith("(0); 18 groups have too few values.")
 

@@ -22,6 +22,7 @@ from healthkit.detections import anomalies
 from healthkit.errors import HealthkitError
 from healthkit.findings import Finding, Findings, Severity
 from healthkit.forecasts import forecast
+from healthkit.jsons import plain
 from healthkit.ledger import predictions, record, score
 from healthkit.periods import Period
 from healthkit.quantiles import percentiles
@@ -98,6 +99,8 @@ def test_it_shows_itself(results, name):
     assert bundle["text/plain"] == sentence
     assert bundle["text/html"].count("<p>") >= 1
     assert json.loads(json.dumps(bundle[MEDIA_TYPE], allow_nan=False))["data"]
+    rows = json.dumps(plain(result.to_frame().to_dict("records")), allow_nan=False)
+    assert "NaT" not in rows
 
 
 # where results of an analysis live; procedures, sections and the store show what they did, which has no axes

@@ -42,7 +42,7 @@ def command(
         result = getattr(hk, what)(series)
     if format_ == "json":
         frame = result.to_frame().reset_index()
-        output.write_json({"sentence": str(result), "rows": frame.to_dict("records")})
+        output.write_json(result.as_dict() | {"sentence": str(result), "rows": frame.to_dict("records")})
     else:
         click.echo(str(result))
 

@@ -138,12 +138,12 @@ class Percentiles:
         top = max(known, key=lambda q: (known[q], q))
         rows = [row for row in self.rows if row.q == top and row.known]
         least, worst = min(rows, key=lambda row: row.value), max(rows, key=lambda row: row.value)
+        high, low = (quantity(row.value, self.unit) for row in (worst, least))
+        text = f"p{top:g} is highest at {worst.group} ({high}) and lowest at {least.group} ({low})"
+        if worst.value == least.value:
+            text = f"p{top:g} is {high} in {counted(len(rows), 'group')}"
         few = sum(row.q == top for row in self.rows) - len(rows)
-        return (
-            f"p{top:g} is highest at {worst.group} ({quantity(worst.value, self.unit)}) "
-            f"and lowest at {least.group} ({quantity(least.value, self.unit)})"
-            + (f"; {counted(few, 'group has', 'groups have')} too few values" if few else "")
-        )
+        return f"{text}; {counted(few, 'group has', 'groups have')} too few values" if few else text
 
 
 def needed(q: float) -> int:

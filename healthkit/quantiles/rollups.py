@@ -33,8 +33,10 @@ def merge(
 
     Raises:
         NotEnoughData: No values, or too few for every one of *q*.
-        ParameterError: A column is missing, several metrics, or a percentile outside 0 to 100.
+        ParameterError: A column is missing, several metrics, an unknown *by*, or a percentile outside 0 to 100.
     """
+    if by not in {None, "host", "device"}:
+        raise ParameterError(f"by={by!r}: one of host, device")
     missing = {"metric", "n", "q", "coverage", *([by] if by else [])} - set(rollup.columns)
     if missing:
         raise ParameterError(f"not a rollup: column {', '.join(sorted(missing))} is missing")
