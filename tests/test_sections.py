@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 import healthkit as hk
-from healthkit import demo, sections
+from healthkit import demo, ledger, sections
 from healthkit.config import config_path
 from healthkit.errors import ParameterError
 from healthkit.findings import Severity
@@ -255,6 +256,36 @@ def test_a_limit_that_is_passed_is_said_once_and_of_what_days_it_speaks(calm, tm
     assert sections.verdict(review).data["sentence"].count("85\u00a0%") == 1
     said = "cache-1 /var is at its limit of 80\u00a0% or above: 85\u00a0% on the newest day"
     assert said in sections.capacity(review).text
+
+
+@pytest.mark.slow
+def test_of_many_hosts_those_with_a_finding_come_first_and_the_others_are_folded_away(calm, filling, tmp_path):
+    known = calm[calm["ts"] >= END - timedelta(days=17)]
+    late = [known[known["ts"] >= END - timedelta(days=9)].assign(host=f"a-{number}") for number in (1, 2)]
+    write_samples(
+        shutil.copytree(filling, tmp_path / "home"), pd.concat([known.assign(host=f"node-{n:02d}") for n in range(12)])
+    )
+    write_samples(tmp_path / "home", pd.concat(late))
+    review = hk.review(tmp_path / "home", "weekly", now=END)
+    assert {f.host for f in review.findings if f.severity.exit_code} == {"cache-1", "a-1", "a-2"}
+    for section in (sections.resources, sections.performance):
+        shown = section(review)
+        first, folded = shown.html.split("<details><summary>12 hosts without a finding</summary>")
+        assert all(f">{host}<" in first and f">{host}<" not in folded for host in ("cache-1", "a-1", "a-2"))
+        assert "node-11" in folded
+        assert shown.text.startswith("a-1: ")
+    month = hk.review(tmp_path / "home", "monthly", period="2026-11", now=END)
+    assert "a-1, a-2: 40.4\u00a0% measured; days without a sample: 1 Nov to 13 Nov" in sections.coverage(month).text
+
+
+def test_a_record_says_whose_forecasts_it_counts(filling):
+    first = hk.review(filling, "weekly", period="2026-W44", now=END - timedelta(days=21))
+    ledger.record(filling, ledger.predictions(first.capacity))
+    own = hk.review(filling, "weekly", now=END)
+    assert own.ledger.n > 0
+    assert "not in this report" not in sections.record(own).text
+    other = dataclasses.replace(own, hosts=("web-9",))
+    assert "They are of every host here, 1 of them not in this report." in sections.record(other).text
 
 
 def test_what_did_not_run_is_said_once(week):

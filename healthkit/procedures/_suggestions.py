@@ -14,7 +14,7 @@ import psutil
 
 from healthkit.errors import StoreError
 from healthkit.manifests import backup_folders, read_manifest
-from healthkit.quantities import digits, quantity
+from healthkit.quantities import counted, digits, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,9 @@ def _limits(ground: Ground) -> Iterator[Suggestion]:
         values, limit = ground.p95(metric), float(getattr(limits, key))
         over = sum(value > limit for value in values)
         if over and len(values) < FEW:
-            raise _NotMeasuredError(f"{len(values)} days are too few to blame the limit, {FEW} are needed")
+            raise _NotMeasuredError(
+                f"{counted(len(values), 'day is', 'days are')} too few to blame the limit, {FEW} are needed"
+            )
         if values and over / len(values) >= OFTEN:
             text = f"p95 was above the limit of {quantity(limit, 'ratio')} on {over} of {len(values)} days: raise the limit, or give the host more"
             yield Suggestion(f"limits.{key}", over / len(values), OFTEN, "ratio", text)
@@ -158,7 +160,9 @@ def _backups(ground: Ground) -> Iterator[Suggestion]:
     directory = Path(config.directory)
     manifests = [read_manifest(folder) for folder in list(backup_folders(directory))[:8]]
     if len(manifests) < 2:
-        raise _NotMeasuredError(f"{len(manifests)} backups are too few to see how often they are made")
+        raise _NotMeasuredError(
+            f"{counted(len(manifests), 'backup is', 'backups are')} too few to see how often they are made"
+        )
     made = [manifest.created for manifest in manifests]
     hours = max((a - b) / timedelta(hours=1) for a, b in pairwise(made))
     if hours > config.max_age_hours:
@@ -176,7 +180,13 @@ def _unprotected(ground: Ground) -> Iterator[Suggestion]:
     """Databases that nothing backs up."""
     if ground.config.backups is None and ground.config.databases:
         count = len(ground.config.databases)
-        yield Suggestion("backups", float(count), 0, "", f"{count} databases are configured, and no backup of them")
+        yield Suggestion(
+            "backups",
+            float(count),
+            0,
+            "",
+            f"{counted(count, 'database is', 'databases are')} configured, and no backup",
+        )
 
 
 def _unheard(ground: Ground) -> Iterator[Suggestion]:
@@ -185,7 +195,9 @@ def _unheard(ground: Ground) -> Iterator[Suggestion]:
     ways = len(config.mail.recipients.operators) + len(config.alerting.apprise)
     ways += sum(url is not None for url in (config.alerting.webhook, config.alerting.alertmanager))
     if not ways:
-        text = f"alerts reach {ways} recipients, and at least 1 should hear of them"
+        text = (
+            "alerts reach nobody: neither an address of operators nor a webhook, Alertmanager or Apprise is configured"
+        )
         yield Suggestion("mail.recipients.operators", 0, 1, "", text)
 
 
@@ -196,7 +208,7 @@ def _ports(ground: Ground) -> Iterator[Suggestion]:
     listening = [c.laddr for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr]
     outside = {address.port for address in listening if not _local(address.ip)}
     if outside:
-        text = f"{len(outside)} ports are open to the outside, and no list says which are meant: {', '.join(map(str, sorted(outside)[:8]))}"
+        text = f"{counted(len(outside), 'port is', 'ports are')} open to the outside, and no list says which are meant: {', '.join(map(str, sorted(outside)[:8]))}"
         yield Suggestion("security.ports", float(len(outside)), 0, "", text)
 
 

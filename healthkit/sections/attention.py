@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from healthkit import display
 from healthkit.findings import Severity
 from healthkit.quantities import counted
+from healthkit.sections.crowds import busy
 from healthkit.sections.folding import Fold, fold, who
 from healthkit.sections.section import Section
 from healthkit.sections.sentences import ENOUGH
@@ -21,8 +22,8 @@ def attention(review: Review, *, most: int = 50) -> Section:
     folds = fold(wanted)
     shown = [(row, who(row.hosts, review.hosts)) for row in folds[:most]]
     left = max(len(folds) - most, 0)
-    busy = {finding.host for finding in wanted}
-    quiet = [host for host in review.hosts if host not in busy]
+    asked = busy(review)
+    quiet = [host for host in review.hosts if host not in asked]
     healthy = [host for host in quiet if review.host_coverage[host] >= ENOUGH]
     silent = [host for host in quiet if host not in healthy]
     rows = [

@@ -21,19 +21,26 @@ GOOD = 0.98
 
 def coverage(review: Review, *, most: int = 50) -> Section:
     """Coverage of each host that has gaps, days without samples, every question without an answer; at most *most* rows each."""
-    gaps = {host: measured for host, measured in review.host_coverage.items() if measured < GOOD}
+    gaps = _gaps(review)
     rows = [
-        (display.host(host), share(measured), display.text(", ".join(_empty_days(review, host)) or "none"))
-        for host, measured in sorted(gaps.items(), key=lambda item: item[1])[:most]
+        (
+            display.host(hosts[0]) if len(hosts) == 1 else display.text(who(hosts, review.hosts)),
+            measured,
+            display.text(days),
+        )
+        for (measured, days), hosts in list(gaps.items())[:most]
     ]
-    full = len(review.hosts) - len(gaps)
+    full = len(review.hosts) - sum(map(len, gaps.values()))
     unknown = review.findings.of(Severity.UNKNOWN)
     html = (
         display.table(["Host", "Measured", "Days without a sample"], rows, numeric=(1,), caption="Coverage")
         if rows
         else ""
     )
-    lines = [f"{host}: {share(measured)} measured" for host, measured in gaps.items()]
+    lines = [
+        f"{who(hosts, review.hosts)}: {measured} measured; days without a sample: {days}"
+        for (measured, days), hosts in list(gaps.items())[:most]
+    ]
     if full:
         note = f"{full} of {counted(len(review.hosts), 'host')} {'was' if full == 1 else 'were'} measured at least {share(GOOD)} of the time."
         html += f'<p class="note">{note}</p>'
@@ -63,6 +70,16 @@ def coverage(review: Review, *, most: int = 50) -> Section:
     return Section(
         "coverage", html or "<p>Nothing was measured.</p>", "\n".join(lines) or "Nothing was measured.", data
     )
+
+
+def _gaps(review: Review) -> dict[tuple[str, str], list[str]]:
+    """The hosts with gaps, least measured first, by what is said of them: how much, and the days without a sample."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for host, measured in sorted(review.host_coverage.items(), key=lambda item: item[1]):
+        if measured < GOOD:
+            days = ", ".join(_empty_days(review, host)) or "none"
+            found.setdefault((share(measured), days), []).append(host)
+    return found
 
 
 def _not_asked(review: Review) -> str:

@@ -39,7 +39,7 @@ def evidence(review: Review, *, most: int = 40) -> Section:
 def _line(row: Fold, all_hosts: Sequence[str]) -> str:
     """What was seen; what follows from it is among what needs a hand."""
     finding = row.first
-    seen = ", ".join(f"{name} {_short(value)}" for name, value in finding.evidence.items())
+    seen = ", ".join(f"{name} {_seen(value)}" for name, value in finding.evidence.items())
     named = f"{who(row.hosts, all_hosts)}: {finding.check}: {finding.severity.glyph}\u00a0{finding.severity.value}: {row.subject}"
     return f"{named}: {seen or row.message}"
 
@@ -64,6 +64,11 @@ def _details(row: Fold, all_hosts: Sequence[str]) -> str:
         pairs.append(("What to do", display.text(finding.hint)))
     head = f"{display.badge(finding.severity)} {display.text(who(row.hosts, all_hosts))} <b>{display.text(row.subject)}</b> "
     return f"<details><summary>{head}{display.text(row.message)}</summary>{display.definitions(pairs)}</details>"
+
+
+def _seen(value: object) -> str:
+    """On a line of text, of many things how many; they are in the JSON of this report."""
+    return str(len(value)) if isinstance(value, list | tuple | dict) else _short(value)
 
 
 def _short(value: object) -> str:

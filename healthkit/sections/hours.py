@@ -81,8 +81,8 @@ def _sentence(grid: Array, zone: str) -> str:
     busiest = f"{calendar.day_abbr[int(day)]} {int(hour):02d}:00 to {int(hour) + 1:02d}:00 {zone}"
     missing = int(np.isnan(grid).sum())
     gap = f"; {missing} of 168 hours not measured" if missing else ""
-    low = quantity(float(np.nanmin(grid)), unit)
-    return f"busiest {busiest} at {quantity(float(np.nanmax(grid)), unit)}, quietest hour {low}{gap}"
+    low = f", quietest hour {quantity(float(np.nanmin(grid)), unit)}" if missing < grid.size - 1 else ""
+    return f"busiest {busiest} at {quantity(float(np.nanmax(grid)), unit)}{low}{gap}"
 
 
 def _stretches(true: list[bool]) -> list[tuple[int, int]]:

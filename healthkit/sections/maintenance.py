@@ -23,7 +23,7 @@ def maintenance(review: Review, *, most: int = 20) -> Section:
     """The runs of each procedure, by host, those that failed first, and the incidents; at most *most* of each."""
     incidents = review.incidents[:most]
     groups = _groups(review)
-    lines = [f"{g[0].procedure} on {g[0].host}: {_count(g)}. {recorded.head(_telling(g))}" for g in groups[:most]]
+    lines = [f"{f'{_count(g)}. ' if len(g) > 1 else ''}{recorded.head(_telling(g))}" for g in groups[:most]]
     lines += [str(incident) for incident in incidents]
     notes = []
     if review.runs.unknown:

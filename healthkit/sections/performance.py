@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from healthkit import display
 from healthkit.errors import StoreError
 from healthkit.quantities import counted, digits, quantity
-from healthkit.sections import courses
+from healthkit.sections import courses, crowds
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
@@ -40,16 +40,16 @@ def performance(review: Review, *, most: int = 50) -> Section:
     """One row a host, of responses its slowest service; at most *most* hosts, and what was not measured is unknown."""
     spreads = {name: spread(review, metric) for name, metric in METRICS.items()}
     scores, unknown = kept_scores(review)
-    rows, lines, data = [], [], []
-    for host in review.hosts[:most]:
+    rows: dict[str, list[str]] = {}
+    lines, data = [], []
+    for host in crowds.crowd(review, most=most):
         mine = {name: found.get(host) for name, found in spreads.items()}
         cells = [_score(scores.get(host)), *(_cell(name, one) for name, one in mine.items())]
-        rows.append([display.host(host), *(display.text(cell) for cell in cells)])
+        rows[host] = [display.host(host), *(display.text(cell) for cell in cells)]
         lines.append(f"{host}: score {cells[0]}; CPU {cells[1]}; memory {cells[2]}; response {cells[3]}")
         data.append({"host": host, "score": scores.get(host), **{name: _plain(one) for name, one in mine.items()}})
-    html = display.table(
-        ["Host", "Score of daily checks", "CPU", "Memory", "Slowest service"], rows, caption="Performance of the period"
-    )
+    heads = ["Host", "Score of daily checks", "CPU", "Memory", "Slowest service"]
+    html = crowds.table(review, heads, rows, caption="Performance of the period")
     notes = [f"Scores of daily checks are unknown: {unknown}."] if unknown else []
     notes += (
         [f"{counted(len(review.hosts) - most, 'more host is', 'more hosts are')} in the samples, not in this table."]

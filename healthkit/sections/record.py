@@ -10,6 +10,7 @@ from healthkit.schema import rate_unit, title
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
+    from healthkit.ledger import Ledger
     from healthkit.reviews import Review
 
 
@@ -19,8 +20,8 @@ def record(review: Review) -> Section:
     if ledger is None:
         text = "The record of earlier forecasts could not be read: health.db is damaged or locked."
         return Section("record", f"<p>{text}</p>", text, {"known": False})
-    lines = [str(ledger)]
-    html = f"<p>{display.text(ledger)}</p>"
+    lines = [f"{ledger}{_whose(review, ledger)}"]
+    html = f"<p>{display.text(lines[0])}</p>"
     if ledger.n:
         groups = ledger.to_frame().to_dict("records")
         rows = [
@@ -46,3 +47,9 @@ def record(review: Review) -> Section:
         html += f"<p>{dates}</p>"
         lines.append(dates)
     return Section("record", html, "\n".join(lines), ledger.as_dict())
+
+
+def _whose(review: Review, ledger: Ledger) -> str:
+    """The record is one for all hosts that are kept here."""
+    others = {score["host"] for score in ledger.scores} - set(review.hosts)
+    return f" They are of every host here, {len(others)} of them not in this report." if others else ""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.charts import sparkline
-from healthkit.quantities import quantity
+from healthkit.quantities import counted, quantity
 from healthkit.schema import rate_unit, title
-from healthkit.sections import courses
+from healthkit.sections import courses, crowds
 from healthkit.sections.section import Section
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ def resources(review: Review, *, most: int = 200) -> Section:
     p95 = {m: courses.percentiles(review, m, 95) for m in COLUMNS}
     worst = {m: courses.by_host(values) for m, values in p95.items()}
     lines = {m: courses.daily(review.history, m, "p95", first, DAYS) for m in COLUMNS}
-    hosts = review.hosts[:most]
-    rows, plain, data = [], [], []
+    hosts = crowds.crowd(review, most=most)
+    rows: dict[str, list[str]] = {}
+    plain, data = [], []
     for host in hosts:
         cells, words, numbers = [display.host(host)], [], {}
         for metric in COLUMNS:
@@ -42,13 +43,14 @@ def resources(review: Review, *, most: int = 200) -> Section:
                 cells.append(f"{shown}{where}<br>{line}")
             words.append(f"{name} {shown}")
             numbers[metric] = {"device": device, "p95": value}
-        rows.append(cells)
+        rows[host] = cells
         plain.append(f"{host}: " + ", ".join(words))
         data.append({"host": host, **numbers})
     heads: list[str | tuple[str, str]] = ["Host", *((f"{title(metric)}, p95", metric) for metric in COLUMNS)]
-    html = display.table(heads, rows, caption="95th percentiles of the period by host")
+    html = crowds.table(review, heads, rows, caption="95th percentiles of the period by host")
     if left := len(review.hosts) - len(hosts):
-        html += f'<p class="note">{left} more hosts are in the data, not in this table.</p>'
+        note = f"{counted(left, 'more host is', 'more hosts are')} in the data, not in this table."
+        html += f'<p class="note">{note}</p>'
     return Section("resources", html, "\n".join(plain), {"rows": data})
 
 
