@@ -75,15 +75,15 @@ def difference(value: float | None, unit: str = "") -> str:
 def digits(value: float) -> str:
     """Three significant digits, without exponent for what people read every day.
 
-    >>> digits(1234.5), digits(0.012345), digits(99.96), digits(0.0)
-    ('1234', '0.0123', '100', '0')
+    >>> digits(1234.5), digits(0.012345), digits(99.96), digits(0.0), digits(3e300)
+    ('1234', '0.0123', '100', '0', '3.00e+300')
     """
     if value == 0:
         return "0"
+    if not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.2e}"
     if abs(value) >= 1000:
         return f"{value:.0f}"
-    if abs(value) < 1e-4:
-        return f"{value:.2e}"
     text = f"{value:.3g}"
     return text if "e" not in text else f"{value:.0f}"
 

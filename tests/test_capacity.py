@@ -138,8 +138,17 @@ def test_required_capacity_for_a_date():
     mean, upper = plan.required(0, TODAY + timedelta(days=100))
     assert mean == pytest.approx((0.60 + 0.1) / 0.80, rel=0.05)
     assert upper >= mean
-    with pytest.raises(ParameterError, match="not within the horizon"):
-        plan.required(0, TODAY + timedelta(days=400))
+    on_the_day = plan.fan(0).loc[TODAY + timedelta(days=100)]
+    assert (mean, upper) == pytest.approx((on_the_day["mean"] / 0.80, on_the_day["upper80"] / 0.80))
+    assert plan.required(0, TODAY) == plan.required(0, NOW)  # today is the first day of the forecast
+    for days in (-1, 180, 400):
+        with pytest.raises(ParameterError, match="not within the horizon"):
+            plan.required(0, TODAY + timedelta(days=days))
+    with pytest.raises(ParameterError, match="no time zone"):
+        plan.required(0, datetime(2027, 1, 1))  # noqa: DTZ001 - that is what is refused
+    for call in (lambda: plan.required(7, TODAY), lambda: plan.plot(row=7), lambda: plan.plot(row=-1)):
+        with pytest.raises(ParameterError, match="the plan has 1 row"):
+            call()
 
 
 def test_response_times_have_their_own_limit_unit_and_pace():

@@ -76,13 +76,21 @@ class Capacity:
         """Capacity that row needs on *target* to stay below its limit, as a share of today's; and at the 80 % end.
 
         Raises:
-            ParameterError: The day is not within the row's horizon.
+            ParameterError: There is no such row, the time has no zone, or the day is not within the row's horizon.
         """
-        step = math.ceil((target - self.start) / DAY)
-        if not 1 <= step <= self.rows[row].horizon or math.isnan(self.mean[row, step - 1]):
-            raise ParameterError(f"{target:%Y-%m-%d} is not within the horizon of {self.rows[row].subject}")
-        limit = self.rows[row].limit
+        what = self._row(row)
+        if target.tzinfo is None:
+            raise ParameterError(f"target {target!r} has no time zone")
+        step = (target - self.start) // DAY + 1
+        if not 1 <= step <= what.horizon or math.isnan(self.mean[row, step - 1]):
+            raise ParameterError(f"{target:%Y-%m-%d} is not within the horizon of {what.subject}")
+        limit = what.limit
         return float(self.mean[row, step - 1] / limit), float(self.upper[80][row, step - 1] / limit)
+
+    def _row(self, row: int) -> CapacityRow:
+        if not 0 <= row < len(self.rows):
+            raise ParameterError(f"row {row}: the plan has {counted(len(self.rows), 'row')}")
+        return self.rows[row]
 
     def fan(self, row: int) -> pd.DataFrame:
         """The forecast of a row by day: mean, lower80, upper80, lower95, upper95; empty where unknown."""
@@ -119,7 +127,7 @@ class Capacity:
         """Past and forecast of a row, with the 80 and 95 % intervals and its limit."""
         from healthkit.charts import Band, Chart, Line
 
-        what, past, fan = self.rows[row], self.history(row), self.fan(row)
+        what, past, fan = self._row(row), self.history(row), self.fan(row)
         x = tuple(when.timestamp() for when in fan.index)
         ends = {name: tuple(fan[name].tolist()) for name in fan.columns}
         return Chart(
@@ -154,7 +162,7 @@ class Capacity:
             return "No resource with a limit was measured."
         count = {state: sum(row.state == state for row in self.rows) for state in ("over", "reaches", "unknown")}
         words = [
-            f"{count['over'] + count['reaches']} of {counted(len(self.rows), 'resource at its', 'resources at their')} limit within {self.horizon} days"
+            f"{count['over'] + count['reaches']} of {counted(len(self.rows), 'resource at its', 'resources at their')} limit within {counted(self.horizon, 'day')}"
         ]
         if count["over"]:
             words[0] += f", {count['over']} of them now"
