@@ -30,11 +30,11 @@ def check_series(series: pd.Series[Any]) -> pd.Series[float]:
         raise BadSeries(f"a pandas Series is needed, not {type(series).__name__}")
     index = series.index
     if not isinstance(index, pd.DatetimeIndex):
-        raise BadSeries(f"the index must be times (DatetimeIndex), not {type(index).__name__}")
+        raise BadSeries(f"the index must be times (DatetimeIndex), not {type(index).__name__} of {index.dtype}")
     if index.tz is None:
         raise BadSeries("the times have no time zone: use tz_localize('UTC')")
     if not (pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype)):
-        raise BadSeries(f"the values must be numbers, not {series.dtype}")
+        raise BadSeries(f"the values must be numbers, not {series.dtype}: astype('float64') if they are")
     if index.hasnans:
         raise BadSeries("a time is missing (NaT)")
     if not (index.is_monotonic_increasing and index.is_unique):

@@ -276,6 +276,7 @@ def test_what_never_moves_or_hardly_ever_needs_no_division_by_nothing():
     values[[100, 400]] = 1.0
     found = anomalies(hours(values))
     assert [(item.kind, item.lower, item.upper) for item in found] == [("spike", 0, 0)] * 2
+    assert str(found[0]).endswith(": 1; expected 0")
 
 
 def test_a_host_replaced_after_a_gap_shifts_on_the_first_day_of_the_new_one():

@@ -326,6 +326,14 @@ def test_by_host_of_what_load_returns():
         percentiles(data.drop(columns="device"))
     with pytest.raises(BadSeries, match="web-1: the times must be"):
         percentiles(pd.concat([data, frames[1]]))
+    with pytest.raises(BadSeries, match="web-1: the times have no time zone"):
+        percentiles(data.assign(ts=data["ts"].dt.tz_localize(None)))
+    with pytest.raises(BadSeries, match="web-1: "):
+        percentiles(data.assign(ts="soon"))
+    with pytest.raises(BadSeries, match="device is missing"):
+        percentiles(data.assign(device=None))
+    arrow = data.assign(ts=data["ts"].astype("timestamp[us, tz=UTC][pyarrow]"))
+    assert list(percentiles(arrow, by="host")) == list(percentiles(data, by="host"))
     with pytest.raises(ParameterError, match="one of hour, weekday"):
         percentiles(quiet, by="host")
 

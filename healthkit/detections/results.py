@@ -87,11 +87,9 @@ class Anomaly:
             return f"{when}: nothing measured for {seen}; at most {high} is usual"
         if self.kind == "flat-line":
             return f"{when}: the same value for {seen}; at most {high} is usual"
-        if self.kind == "shift":
-            return f"{when}: level shifts to {seen}; expected {low} to {high}"
-        if self.kind == "variance change":
-            return f"{when}: spread becomes {seen}; expected {low} to {high}"
-        return f"{when}: {seen}; expected {low} to {high}"
+        expected = low if low == high else f"{low} to {high}"
+        what = {"shift": "level shifts to ", "variance change": "spread becomes "}.get(self.kind, "")
+        return f"{when}: {what}{seen}; expected {expected}"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def tidy(data: pd.DataFrame) -> tuple[pd.DataFrame, str, float]:
 
     Raises:
         ParameterError: A column is missing, or there are several metrics.
-        BadSeries: A series of them is not numbers over aware, distinct times.
+        BadSeries: A series of them is not numbers over aware, distinct times, or is of nobody.
     """
     import numpy as np
     import pandas as pd
@@ -31,17 +31,17 @@ def tidy(data: pd.DataFrame) -> tuple[pd.DataFrame, str, float]:
     missing = [name for name in _COLUMNS if name not in data.columns]
     if missing:
         raise ParameterError(f"not a table of samples: column {', '.join(missing)} is missing")
+    if data[["host", "metric", "device"]].isna().any(axis=None):
+        raise BadSeries("a host, metric or device is missing: an empty text is what says that there is none")
     names = sorted({str(name) for name in data["metric"].unique()})
     if len(names) > 1:
         raise ParameterError(f"percentiles of one metric at a time, not of {', '.join(names[:5])}")
     data = data.sort_values(["host", "device", "ts"], kind="stable")
     shares = []
     for (host, device), part in data.groupby(["host", "device"], observed=True):
-        if not isinstance(part["ts"].dtype, pd.DatetimeTZDtype):
-            raise BadSeries("the times have no time zone: use tz_localize('UTC')")
         try:
             series = check_series(pd.Series(part["value"].to_numpy(), pd.DatetimeIndex(part["ts"])))
-        except BadSeries as error:
+        except ValueError as error:  # pandas' of times that are none, and BadSeries, which is one
             raise BadSeries(f"{' '.join(filter(None, (str(host), str(device))))}: {error}") from None
         shares.append(coverage(series))
     return data.dropna(subset="value"), names[0] if names else "", float(np.mean(shares)) if shares else 0.0
