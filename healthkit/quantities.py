@@ -23,6 +23,8 @@ def quantity(value: float | None, unit: str = "") -> str:
 
     >>> quantity(0.8732, "ratio"), quantity(3 * 2**30, "bytes"), quantity(0.0312, "seconds"), quantity(None, "bytes")
     ('87.3\xa0%', '3\xa0GiB', '31.2\xa0ms', 'unknown')
+    >>> quantity(240, "1/s"), quantity(72.9e6, "1/s")
+    ('240\xa0/s', '72.9\xa0M/s')
     """
     if value is None or math.isnan(value):
         return "unknown"
@@ -40,7 +42,7 @@ def quantity(value: float | None, unit: str = "") -> str:
         return f"{digits(value)}{NBSP}°C{rate}"
     if base in ("", "1"):
         text = _prefixed(value, 1000, _COUNTS) if abs(value) >= 1e5 else digits(value)
-        return f"{text}{NBSP}{rate}" if rate else text
+        return f"{text}{'' if text[-1].isalpha() else NBSP}{rate}" if rate else text
     return f"{digits(value)}{NBSP}{base}{rate}"
 
 

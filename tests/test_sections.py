@@ -188,7 +188,7 @@ def test_a_limit_that_is_reached_before_the_next_report_is_what_headline_mail_an
     row = review.capacity.rows[0]
     assert (row.device, row.state) == ("/data", "reaches")
     assert 3 <= row.days <= 7
-    said = f"Disk used is expected to reach its limit, 80\u00a0%, on {row.crossing}"
+    said = f"Disk used expected to reach the limit, 80\u00a0%, on {row.crossing}"
     verdict = sections.verdict(review).data
     assert verdict["sentence"] == f"cache-1 needs attention: /data: {said}."
     assert (verdict["state"], verdict["worst"]) == ("attention", "warning")
@@ -256,6 +256,17 @@ def test_a_limit_that_is_passed_is_said_once_and_of_what_days_it_speaks(calm, tm
     assert sections.verdict(review).data["sentence"].count("85\u00a0%") == 1
     said = "cache-1 /var is at its limit of 80\u00a0% or above: 85\u00a0% on the newest day"
     assert said in sections.capacity(review).text
+
+
+def test_a_service_that_is_down_at_the_end_comes_before_one_that_was_down_longer(calm, tmp_path):
+    ts = pd.date_range(END - timedelta(days=6), END, freq="h", inclusive="left")
+    probes = {"ts": ts, "host": "cache-1", "metric": "http_up", "value": 1.0}
+    shop, blog = (pd.DataFrame(probes | {"device": name}) for name in ("shop", "blog"))
+    shop.loc[ts >= END - timedelta(hours=9), "value"] = 0.0
+    blog.loc[30:60, "value"] = 0.0
+    review = hk.review(home_of(tmp_path, calm, shop, blog), "weekly", period="2026-W47", now=END)
+    said = "Service shop on cache-1 was down for 3\u00a0h and not up again at the end, and 1 more service."
+    assert said in sections.verdict(review).text
 
 
 @pytest.mark.slow

@@ -55,12 +55,12 @@ def _warns(finding: Finding, row: CapacityRow) -> bool:
 def _finding(row: CapacityRow) -> Finding:
     name = title(row.metric)
     subject = row.device or name
-    what = f"{name} is" if row.device else "is"
+    what = f"{name} expected" if row.device else "expected"
     return Finding(
         CHECK,
         Severity.WARNING,
         subject,
-        f"{what} expected to reach its limit, {quantity(row.limit, row.unit)}, on {row.crossing}",
+        f"{what} to reach the limit, {quantity(row.limit, row.unit)}, on {row.crossing}",
         value=row.days,
         unit="days",
         evidence={

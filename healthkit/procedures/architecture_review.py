@@ -12,7 +12,7 @@ from healthkit.jsons import plain
 from healthkit.logbook import logbook
 from healthkit.procedures import _bottlenecks, _components, _dependency_trees
 from healthkit.procedures._runs import OK, Action, Outcome
-from healthkit.quantities import counted, digits, quantity
+from healthkit.quantities import counted, quantity
 from healthkit.state import State
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ def _findings(scene: Scene) -> Outcome:
         since |= dict.fromkeys(still, report["ts"])
     ages = sorted(((scene.now - at) / timedelta(days=1), key) for key, at in since.items())[::-1]
     rows = [{"check": c, "subject": s, "severity": _open(reports[0])[c, s], "days": age} for age, (c, s) in ages]
-    message = f"{len(rows)} open findings at the last check of {reports[0]['ts']:%Y-%m-%d}"
+    message = f"{counted(len(rows), 'open finding')} at the last check of {reports[0]['ts']:%Y-%m-%d}"
     if rows:
-        message += f"; the oldest, {rows[0]['check']} {rows[0]['subject']}, for {digits(max(rows[0]['days'], 0.0))} days at least"
+        message += f"; the oldest, {rows[0]['check']} {rows[0]['subject']}, for {quantity(max(rows[0]['days'], 0.0) * 86400, 'seconds')} at least"
     return Outcome(message, plain({"findings": rows[:_MOST], "checks": len(reports)}))
 
 

@@ -10,6 +10,7 @@ from healthkit import display
 from healthkit.quantities import counted, quantity
 from healthkit.sections import courses
 from healthkit.sections.section import Section
+from healthkit.sections.sentences import share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def availability(review: Review) -> Section:
             _percent(s.up),
             quantity(s.down_seconds, "seconds") if s.down_seconds else "none",
             quantity(s.longest_seconds, "seconds") if s.longest_seconds else "none",
-            quantity(s.measured, "ratio"),
+            share(s.measured),
         ]
         rows.append([display.text(s.name), display.host(s.host), *cells])
         plain.append(

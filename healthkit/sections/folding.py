@@ -67,5 +67,5 @@ def _key(finding: Finding) -> tuple[object, ...]:
 def who(hosts: Sequence[str], all_hosts: Sequence[str]) -> str:
     """Whom a row is about: names while they are few."""
     if len(hosts) == len(all_hosts) > 1:
-        return f"all {len(hosts)} hosts"
+        return "both hosts" if len(hosts) == 2 else f"all {len(hosts)} hosts"
     return ", ".join(hosts) if len(hosts) <= 4 else f"{', '.join(hosts[:3])} and {len(hosts) - 3} more"

@@ -72,7 +72,8 @@ def _table(groups: Sequence[Sequence[RecordedRun]]) -> str:
 
 def _seen(run: RecordedRun) -> str:
     """Where it stopped, else how long it took and how much there is to act on."""
-    stopped = next((step for step in run.steps if step["status"] in ("failed", "unknown")), None)
+    ends = ("failed", "unknown", "skipped") if run.status == "skipped" else ("failed", "unknown")
+    stopped = next((step for step in run.steps if step["status"] in ends), None)
     if stopped is not None:
         return f"{stopped['name']}: {stopped['message']}"
     if run.reason:

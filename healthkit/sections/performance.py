@@ -100,7 +100,10 @@ def kept_scores(review: Review) -> tuple[dict[str, dict[str, float]], str]:
 def _score(kept: Mapping[str, float] | None) -> str:
     if kept is None:
         return "unknown"
-    return f"{digits(kept['average'])} on average, {digits(kept['least'])} to {digits(kept['most'])}, {counted(round(kept['n']), 'check')}"
+    n = counted(round(kept["n"]), "check")
+    if kept["least"] == kept["most"]:
+        return f"{digits(kept['average'])}, {n}"
+    return f"{digits(kept['average'])} on average, {digits(kept['least'])} to {digits(kept['most'])}, {n}"
 
 
 def _cell(name: str, one: Spread | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from healthkit import display
 from healthkit.findings import Finding, Severity
 from healthkit.quantities import counted, digits, quantity
+from healthkit.sections.folding import who
 from healthkit.sections.performance import METRICS, TARGET, kept_scores, spread
 from healthkit.sections.section import Section
 from healthkit.sections.sentences import ending
@@ -114,8 +115,8 @@ def _sentence(hint: str) -> str:
 
 def _names(hosts: tuple[str, ...], review: Review, *, shown: Callable[[str], str] = str) -> str:
     """The hosts, each as *shown*: in a table no name is broken at its hyphen."""
-    if len(hosts) > 1 and len(hosts) == len(review.hosts):
-        return f"all {len(hosts)} hosts"
+    if len(hosts) == len(review.hosts) > 1:
+        return who(hosts, review.hosts)
     names = [shown(host) for host in hosts]
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 

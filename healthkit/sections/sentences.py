@@ -88,16 +88,21 @@ def _calm(review: Review) -> str:
 
 
 def _down(review: Review) -> list[str]:
-    """The service that was down longest."""
+    """The service that was down longest; before all others one that was not up again."""
+    import pandas as pd
+
     rows = courses.of_metric(review.rollup, "http_up")
-    rows = rows[rows["mean"] < 1]
-    if rows.empty:
-        return []
+    rows = rows[rows["n"] > 0].sort_values("date")
     seconds = (1 - rows["mean"]) * rows["coverage"] * 86400
-    total = seconds.groupby([rows["host"].astype(str), rows["device"].astype(str)]).sum().sort_values(ascending=False)
-    (host, service), longest = total.index[0], float(round(total.iloc[0]))
-    more = f", and {counted(len(total) - 1, 'more service')}" if len(total) > 1 else ""
-    return [f"Service {service} on {host} was down for {quantity(longest, 'seconds')}{more}."]
+    names = [rows["host"].astype(str), rows["device"].astype(str)]
+    down = pd.DataFrame({"seconds": seconds, "up": rows["last"]}).groupby(names).agg({"seconds": "sum", "up": "last"})
+    down = down[down["seconds"] > 0].sort_values(["up", "seconds"], ascending=[True, False])
+    if down.empty:
+        return []
+    (host, service), longest = down.index[0], float(round(down["seconds"].iloc[0]))
+    still = " and not up again at the end" if down["up"].iloc[0] < 1 else ""
+    more = f", and {counted(len(down) - 1, 'more service')}" if len(down) > 1 else ""
+    return [f"Service {service} on {host} was down for {quantity(longest, 'seconds')}{still}{more}."]
 
 
 def _next(review: Review, told: Findings) -> list[str]:
@@ -116,6 +121,8 @@ def _affected(review: Review, findings: Findings) -> str:
     hosts = {finding.host for finding in findings}
     if len(review.hosts) == 1:
         return f"{review.hosts[0]} needs"
+    if len(hosts) == len(review.hosts):
+        return f"{who(sorted(hosts), review.hosts).capitalize()} need"
     return f"{len(hosts)} of {len(review.hosts)} hosts {'needs' if len(hosts) == 1 else 'need'}"
 
 
