@@ -231,7 +231,7 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [round(k * step, 12) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [float(f"{k * step:.12g}") for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _days(x0: float, x1: float) -> list[float]:
@@ -244,10 +244,21 @@ def _days(x0: float, x1: float) -> list[float]:
 
 
 def _dates(x0: float, x1: float) -> list[tuple[float, str]]:
-    """Days to name on an axis, with the year where a new one has begun."""
+    """Days to name on an axis, with the year where a new one has begun; of less than two days the times."""
+    if x1 - x0 < 2 * 86400:
+        return _times(x0, x1)
     days = _days(x0, x1)
     former = [x0, *days[:-1]]
     return [(x, when(_utc(x), now=_utc(before))) for x, before in zip(days, former, strict=True)]
+
+
+def _times(x0: float, x1: float) -> list[tuple[float, str]]:
+    """Round times UTC, at most seven of them over less than two days; of midnight the day."""
+    steps = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200)
+    step = next(s for s in steps if (x1 - x0) / s <= 6.5)
+    moments = [k * step for k in range(math.ceil(x0 / step), math.floor(x1 / step) + 1)]
+    form = "%H:%M" if step >= 60 else "%H:%M:%S"
+    return [(x, _utc(x).strftime(form) if x % 86400 else when(_utc(x), now=_utc(x))) for x in moments]
 
 
 def _utc(seconds: float) -> datetime:

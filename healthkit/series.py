@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import BadSeries
 from healthkit.quantities import quantity
-from healthkit.schema import rate_unit
+from healthkit.schema import limits, rate_unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +53,15 @@ def named(series: pd.Series[Any]) -> tuple[str, str]:
     """
     metric = str(series.attrs.get("metric") or ("" if series.name is None else series.name))
     return metric, str(series.attrs["unit"] if "unit" in series.attrs else rate_unit(metric))
+
+
+def can_be(metric: str, values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
+    """Below and above what no value of a metric can be, as far as *values*, one at least, keep to it."""
+    import numpy as np
+
+    low, high = limits(metric) if metric else (-math.inf, math.inf)
+    least, most = float(np.nanmin(values)), float(np.nanmax(values))
+    return (low if least >= low else -math.inf), (high if most <= high else math.inf)
 
 
 def check_table(values: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:

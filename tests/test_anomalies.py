@@ -248,8 +248,8 @@ def test_quantile_is_numpys(rows, share):
 
 
 def test_a_notebook_shows_the_chart_with_what_was_expected():
-    values = rhythm()
-    values[500] += 12
+    values = rhythm() / 60
+    values[500] = 1.0
     found = anomalies(hours(values, name="cpu_busy_ratio"))
     chart = found.chart()
     assert len(chart.lines[0].y) == len(chart.bands[0].upper) == 720
@@ -289,6 +289,14 @@ def test_a_host_replaced_after_a_gap_shifts_on_the_first_day_of_the_new_one():
     assert [event.start for event in shifts] == [100] * 10
     assert all(abs(event.value - 0.3) < 0.03 for event in shifts)  # the new level, not one between that nobody measured
     assert len(found) <= 22  # ten gaps, ten shifts
+
+
+def test_a_metric_that_was_negative_can_be():
+    values = rhythm() - 50
+    values[400] = -40
+    (spike,) = anomalies(hours(values))
+    assert spike.value < spike.lower < -1 < 1 < spike.upper
+    assert min(anomalies(hours(values)).chart().bands[0].lower) < -1
 
 
 def test_a_shift_has_lasted_for_a_cycle():

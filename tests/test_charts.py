@@ -90,3 +90,17 @@ def test_machine_text_is_shown_and_not_obeyed():
         text("<img src=x onerror=alert(1)>\x1b[31m\n\u202e") == "&lt;img src=x onerror=alert(1)&gt;\\x1b[31m\\n\\u202e"
     )
     assert "<td>" in table(["a"], [[text("b")]], caption="what")
+
+
+@given(st.integers(0, 10**10), st.floats(0, 3 * DAY))
+def test_an_axis_of_any_span_has_names(start, span):
+    html = Chart("c", "c", "", (Line("a", (start, start + span), (1.0, 2.0)),), "alt").html()
+    assert len(re.findall('class="x"', html)) <= 8
+    assert span < 10 or 'class="x"' in html
+
+
+def test_hours_within_a_day_have_times():
+    x = tuple(15 * 3600 + 300.0 * k for k in range(61))
+    html = Chart("c", "c", "", (Line("a", x, (1.0,) * 61),), "alt").html()
+    assert re.findall(r'class="x"[^>]*>([^<]+)', html) == ["15:00", "16:00", "17:00", "18:00", "19:00", "20:00"]
+    assert ticks(0, 3e-13) == [0.0, 1e-13, 2e-13, 3e-13]

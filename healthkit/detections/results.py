@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from healthkit.quantities import quantity
-from healthkit.schema import limits, title
+from healthkit.schema import title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,13 +139,13 @@ class Anomalies(Sequence[Anomaly]):
         from healthkit.charts import Band, Chart, Line
         from healthkit.detections.batches import PER_STEPS, window_of
         from healthkit.detections.expectations import expect
-        from healthkit.series import regular
+        from healthkit.series import can_be, regular
 
         values, step = regular(self.series)
         first, seconds = self.series.index[0].timestamp(), step.total_seconds()
         x = tuple(first + seconds * place for place in range(len(values)))
         expected = expect(values[None], self.season, window=window_of(self.season), per_steps=PER_STEPS)
-        low, high = limits(self.metric) if self.metric else (-math.inf, math.inf)
+        low, high = can_be(self.metric, values)
         lower = (expected.middle[0] - expected.below[0]).clip(low, high)
         upper = (expected.middle[0] + expected.above[0]).clip(low, high)
         return Chart(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from healthkit.detections.batches import NEEDED, anomalies_many
 from healthkit.detections.results import Anomalies, Anomaly
 from healthkit.errors import NotEnoughData
-from healthkit.schema import limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +39,7 @@ def anomalies(series: pd.Series[Any], *, season: int | None = None) -> Anomalies
     import numpy as np
     import pandas as pd
 
-    from healthkit.series import named, regular
+    from healthkit.series import can_be, named, regular
 
     values, step = regular(series)
     name, unit = named(series)
@@ -52,7 +51,7 @@ def anomalies(series: pd.Series[Any], *, season: int | None = None) -> Anomalies
         season = max(1, round(day)) if day > 1 else 7
     first = pd.DatetimeIndex(series.index)[0].tz_convert("UTC")
     events = anomalies_many(values[None], season, day=day)
-    low, high = limits(name) if name else (-math.inf, math.inf)
+    low, high = can_be(name, values)
 
     def when(position: int) -> datetime:
         moment: datetime = (first + position * step).to_pydatetime()
