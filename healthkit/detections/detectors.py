@@ -120,10 +120,8 @@ def flat_lines(values: Array, expected: Expectation, setting: Setting) -> Iterat
         limit = max(usual, 3 * math.log(values.shape[1]) / -math.log(rate)) if rate < 0.5 else math.inf
         for start, end in zip(starts, ends, strict=True):
             if end - start >= limit:
-                score = (end - start) / limit
-                yield Event(
-                    "flat-line", int(row), int(start), int(end) + 1, int(start), score, end - start + 1, 1, limit
-                )
+                lasts = end - start + 1
+                yield Event("flat-line", int(row), int(start), int(end) + 1, int(start), lasts / limit, lasts, 1, limit)
 
 
 def gaps(values: Array, expected: Expectation, setting: Setting) -> Iterator[Event]:  # noqa: ARG001 - one signature

@@ -67,8 +67,8 @@ def anomalies(series: pd.Series[Any], *, season: int | None = None) -> Anomalies
             end=when(event.end),
             peak=when(event.peak),
             value=float(event.value * factor),
-            lower=float(max(event.lower * factor, floor)),
-            upper=float(min(event.upper * factor, ceiling)),
+            lower=float(np.clip(event.lower * factor, floor, ceiling)),
+            upper=float(np.clip(event.upper * factor, floor, ceiling)),
             unit="seconds" if lasts else unit,
             score=float(event.score),
         )
