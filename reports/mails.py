@@ -218,7 +218,7 @@ def _change(verdict: Verdict) -> str:
     if verdict.change is None or round(verdict.change) == 0:
         return ""
     sign = "+" if verdict.change > 0 else "\N{MINUS SIGN}"
-    return f" ({sign}{abs(verdict.change):.0f})"
+    return f" ({sign}{digits(round(abs(verdict.change), 1))})"
 
 
 def _identifier(words: str) -> str:

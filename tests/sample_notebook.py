@@ -29,7 +29,7 @@ def verdict():
             "coverage": 0.993, "worst": "critical", "change": -4.2, "simulated": bool(simulated), "findings": rows,
             "sentence": "1 of 2 hosts needs action now: db-3 /var: 96 % full, full on 3 Dec."}
     html = '<p class="lead">' + display.text(data["sentence"]) + "</p>" + display.tiles(
-        [("87.3 (-4)", "score of 100, lower bound"), ("99.3 %", "of the time measured"), ("2", "hosts"), ("1", "critical")])
+        [("87.3 (-4.2)", "score (of 100, lower bound)"), ("99.3 %", "of the time measured"), ("2", "hosts"), ("1", "critical")])
     return Section("verdict", html, data["sentence"], data)
 
 def attention():

@@ -38,7 +38,7 @@ def received(sections):
 
 
 def test_headers(received):
-    assert received["Subject"] == "2 hosts 2026-W47: 87.3 (\u22124), 1 critical: db-3 /var: 96 % full, full on 3 Dec"
+    assert received["Subject"] == "2 hosts 2026-W47: 87.3 (\u22124.2), 1 critical: db-3 /var: 96 % full, full on 3 Dec"
     assert received["From"] == "healthkit@web-1.example.org"
     assert received["To"] == "ops@example.org, lead@example.org"
     assert received["Date"].datetime == ENVELOPE.now
@@ -90,7 +90,7 @@ def test_any_fleet_fits(tmp_path):
     assert html.count('class="sev ') == 15
     assert "2985 more in the full report." in html
     assert len(message["Subject"]) <= 150
-    assert message["Subject"].startswith("2 hosts 2026-W47: 87.3 (\u22124), 1000 critical: db-3")
+    assert message["Subject"].startswith("2 hosts 2026-W47: 87.3 (\u22124.2), 1000 critical: db-3")
     assert "more lines in the full report)" in message.get_body(("plain",)).get_content()
 
 

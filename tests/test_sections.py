@@ -222,7 +222,7 @@ def test_a_silent_host_outweighs_a_warning_in_headline_and_subject(calm, filling
     shown = sections.verdict(review)
     said = shown.data["sentence"]
     assert said.index("required questions about dead-1 could not be answered: CPU: ") < said.index("needs attention: ")
-    assert "lowest score of 100 (dead-1), lower bound: 0" in shown.text
+    assert "lowest score, dead-1 (of 100, lower bound): 0" in shown.text
     unknown = len(review.findings.of(Severity.UNKNOWN))
     assert f": 0, {unknown} unknown: dead-1 CPU: no sample" in mails.subject(outputs.Verdict(**shown.data))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from healthkit import display
@@ -14,6 +15,9 @@ from healthkit.sections.sentences import ENOUGH
 
 if TYPE_CHECKING:
     from healthkit.reviews import Review
+
+
+CALM, SILENT = "Nothing to do on", "Too little was measured to tell of"
 
 
 def attention(review: Review, *, most: int = 50) -> Section:
@@ -38,10 +42,11 @@ def attention(review: Review, *, most: int = 50) -> Section:
     html = (
         display.table(["Severity", "Host", "What", "What to do"], rows, caption="Findings, worst first") if rows else ""
     )
-    notes = [counted(left, "more is not listed here.", "more are not listed here.") if left else ""]
-    notes += [_folded("Nothing to do on", healthy), _folded("Too little was measured to tell of", silent)]
-    html += "".join(f'<p class="note">{display.text(note)}</p>' for note in notes if note)
-    text = "\n".join([*(_line(row, hosts) for row, hosts in shown), *filter(None, notes)])
+    more = [counted(left, "more is not listed here.", "more are not listed here.")] if left else []
+    folded = [(words, names) for words, names in ((CALM, healthy), (SILENT, silent)) if names]
+    html += "".join(f'<p class="note">{note}</p>' for note in [*more, *(_folded(*one, display.host) for one in folded)])
+    notes = [*more, *(_folded(*one) for one in folded)]
+    text = "\n".join([*(_line(row, hosts) for row, hosts in shown), *notes])
     data = {"rows": [_as_dict(row, hosts) for row, hosts in shown], "left_out": left, "healthy": healthy}
     return Section("attention", html or "<p>Nothing.</p>", text or "Nothing.", data)
 
@@ -55,8 +60,7 @@ def _as_dict(row: Fold, hosts: str) -> dict[str, Any]:
     return row.first.as_dict() | {"host": hosts, "subject": row.subject, "message": row.message}
 
 
-def _folded(words: str, hosts: list[str]) -> str:
-    if not hosts:
-        return ""
-    names = ", ".join(hosts[:8]) + (f" and {len(hosts) - 8} more" if len(hosts) > 8 else "")
+def _folded(words: str, hosts: list[str], shown: Callable[[str], str] = str) -> str:
+    """The hosts, each as *shown*: on the page no name is broken at its hyphen."""
+    names = ", ".join(map(shown, hosts[:8])) + (f" and {len(hosts) - 8} more" if len(hosts) > 8 else "")
     return f"{words} {names}."

@@ -30,7 +30,7 @@ def audit(review: Review, *, most: int = 20) -> Section:
     lost.sort(key=lambda line: -line["points"])
     html = recorded.paragraph(recorded.head(run), muted=True)
     tiles = [
-        (digits(score["overall_score"]), "security score of 100, lower bound"),
+        (digits(score["overall_score"]), "security score (of 100, lower bound)"),
         (quantity(score["coverage"], "ratio"), "of what was asked could be told"),
     ]
     html += display.tiles((display.text(value), label) for value, label in tiles)

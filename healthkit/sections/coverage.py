@@ -42,7 +42,8 @@ def coverage(review: Review, *, most: int = 50) -> Section:
         for (measured, days), hosts in list(gaps.items())[:most]
     ]
     if full:
-        note = f"{full} of {counted(len(review.hosts), 'host')} {'was' if full == 1 else 'were'} measured at least {share(GOOD)} of the time."
+        which = who(review.hosts, review.hosts) if full == len(review.hosts) else f"{full} of {len(review.hosts)} hosts"
+        note = f"Measured at least {share(GOOD)} of the time: {which}."
         html += f'<p class="note">{note}</p>'
         lines.append(note)
     if note := _not_asked(review):

@@ -61,8 +61,8 @@ def _whose(review: Review) -> str:
     """Of several hosts the score is the lowest, which has a name."""
     scores = {host: score.value for host, score in review.scores.items()}
     if len(set(scores.values())) < 2:
-        return f"{'every host: ' if len(scores) > 1 else ''}score of 100, lower bound"
-    return f"lowest score of 100 ({min(scores, key=lambda host: scores[host])}), lower bound"
+        return f"score{' of every host' if len(scores) > 1 else ''} (of 100, lower bound)"
+    return f"lowest score, {min(scores, key=lambda host: scores[host])} (of 100, lower bound)"
 
 
 def _banner(review: Review) -> str:
@@ -113,7 +113,7 @@ def _change(points: float | None) -> str:
     """With a true minus sign; nothing where there is none."""
     if points is None or round(points) == 0:
         return ""
-    return f" ({'+' if points > 0 else MINUS}{abs(points):.0f})"
+    return f" ({'+' if points > 0 else MINUS}{digits(round(abs(points), 1))})"
 
 
 def _course(review: Review) -> str:
