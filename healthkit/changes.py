@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import BadSeries, NotEnoughData, ParameterError
 from healthkit.jsons import plain
+from healthkit.periods import Period
 from healthkit.quantities import difference, quantity
 from healthkit.schema import title
 from healthkit.series import check_series, named, regular
@@ -20,8 +21,6 @@ from healthkit.trends.levels import NEEDED_DAYS, ChangeBatch, change_many
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from healthkit.periods import Period
 
 __all__ = ["Change", "ChangeBatch", "change", "change_many"]
 
@@ -117,7 +116,12 @@ class Change:
 
 
 def change(
-    series: pd.Series[Any], *, period: Period, previous: Period | None = None, q: float = 95, alpha: float = 0.05
+    series: pd.Series[Any],
+    *,
+    period: Period | str,
+    previous: Period | str | None = None,
+    q: float = 95,
+    alpha: float = 0.05,
 ) -> Change:
     """Change of a day's percentile from one period to another, with its interval.
 
@@ -126,7 +130,7 @@ def change(
     Args:
         series: Daily percentiles already (a step of one day), or samples, of which each UTC day's percentile is taken.
             Days that were measured for less than half, or have too few values for *q*, do not count.
-        period: The later period.
+        period: The later period, or its label such as `2026-W47`.
         previous: The earlier one; by default the one before *period*.
         q: Which percentile, 0 to 100.
         alpha: The interval is of 1 - alpha.
@@ -134,12 +138,14 @@ def change(
     Raises:
         BadSeries: No numbers over aware, distinct, ordered times of one step, or of a step above a day.
         NotEnoughData: Fewer than three days measured in one of the periods, or too few in all.
-        ParameterError: A percentile or alpha out of range, or periods that overlap or are in the wrong order.
+        ParameterError: A percentile or alpha out of range, a label that is none, or periods that overlap or are in the wrong
+            order.
     """
     import numpy as np
     import pandas as pd
 
-    earlier = previous or period.previous()
+    period = Period.parse(period) if isinstance(period, str) else period
+    earlier = Period.parse(previous) if isinstance(previous, str) else previous or period.previous()
     if earlier.end > period.start:
         raise ParameterError(f"{earlier} does not end before {period} starts")
     series = check_series(series)

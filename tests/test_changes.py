@@ -41,6 +41,13 @@ def test_a_change_is_found_and_measured():
     assert (found.n, found.coverage) == (14, 1.0)
 
 
+def test_periods_may_be_named():
+    days = daily(10 + busy_weekdays(np.random.default_rng(0), 1)[0])
+    assert change(days, period=WEEK.label, previous=WEEK.previous().label) == change(days, period=WEEK)
+    with pytest.raises(ParameterError, match="soon"):
+        change(days, period="soon")
+
+
 def test_a_missing_sunday_is_no_rise():
     rng = np.random.default_rng(1)
     days = daily(busy_weekdays(rng, 1)[0] * 0.1 + 5 * (np.arange(DAYS) % 7 < 5))
