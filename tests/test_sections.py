@@ -231,7 +231,10 @@ def test_a_host_that_was_hardly_measured_is_not_called_fine(calm, tmp_path):
     silent = (calm["ts"] >= END - timedelta(days=8)) & (calm["ts"] < END - timedelta(days=1))
     review = hk.review(home_of(tmp_path, calm[~silent]), "weekly", now=END)
     assert sections.attention(review).text == "Too little was measured to tell of cache-1."
-    assert "Only 10.7\u00a0% of the week was measured" in sections.verdict(review).text
+    assert (
+        "Only 10.7\u00a0% of the week was measured, nothing on 16 Nov to 21 Nov: too little to call anything healthy."
+        in sections.verdict(review).text
+    )
 
 
 def test_what_was_not_asked_is_said(week):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -93,3 +94,18 @@ def by_host(values: Mapping[tuple[str, str], float]) -> dict[str, tuple[str, flo
         if host not in found or rank(value) > rank(found[host][1]):
             found[host] = (device, value)
     return found
+
+
+def empty_days(review: Review, host: str) -> list[str]:
+    """Days without a sample; those in a row as `1 Oct to 2 Nov`."""
+    seen = {f"{day:%Y-%m-%d}" for day in review.rollup.loc[review.rollup["host"] == host, "date"]}
+    days = (review.period.start + timedelta(days=k) for k in range(review.period.days))
+    runs: list[list[datetime]] = []
+    for day in days:
+        if day >= review.until or f"{day:%Y-%m-%d}" in seen:
+            continue
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [f"{run[0]:%-d %b}" + (f" to {run[-1]:%-d %b}" if len(run) > 1 else "") for run in runs]

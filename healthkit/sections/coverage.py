@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from healthkit import display
 from healthkit.findings import Severity
 from healthkit.quantities import counted
+from healthkit.sections import courses
 from healthkit.sections.folding import fold, who
 from healthkit.sections.section import Section
 from healthkit.sections.sentences import share
@@ -78,7 +78,7 @@ def _gaps(review: Review) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for host, measured in sorted(review.host_coverage.items(), key=lambda item: item[1]):
         if measured < GOOD:
-            days = ", ".join(_empty_days(review, host)) or "none"
+            days = ", ".join(courses.empty_days(review, host)) or "none"
             found.setdefault((share(measured), days), []).append(host)
     return found
 
@@ -95,18 +95,3 @@ def _not_asked(review: Review) -> str:
         f"Judged by samples alone: {who(elsewhere, review.hosts)}. What is asked on the machine itself is in its own reports "
         f"and no part of the score here: {local}."
     )
-
-
-def _empty_days(review: Review, host: str) -> list[str]:
-    """Days without a sample; those in a row as `1 Oct to 2 Nov`."""
-    seen = {f"{day:%Y-%m-%d}" for day in review.rollup.loc[review.rollup["host"] == host, "date"]}
-    days = (review.period.start + timedelta(days=k) for k in range(review.period.days))
-    runs: list[list[datetime]] = []
-    for day in days:
-        if day >= review.until or f"{day:%Y-%m-%d}" in seen:
-            continue
-        if runs and day - runs[-1][-1] == timedelta(days=1):
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return [f"{run[0]:%-d %b}" + (f" to {run[-1]:%-d %b}" if len(run) > 1 else "") for run in runs]

@@ -46,7 +46,9 @@ def sentence(review: Review) -> str:
     elif warnings:
         words.append(f"{_affected(review, warnings)} attention: {_first(review, warnings)}.")
     if review.coverage < ENOUGH:
-        words.append(f"{_only(review.coverage)} of {_name(review)} was measured: too little to call anything healthy.")
+        words.append(
+            f"{_only(review.coverage)} of {_name(review)} was measured{_silent(review)}: too little to call anything healthy."
+        )
     elif not words:
         words.append(_calm(review))
     words += [*_down(review), *_next(review, (critical or warnings)[:1])]
@@ -57,6 +59,12 @@ def _only(coverage: float) -> str:
     return (
         "Nothing" if coverage == 0 else share(coverage).capitalize() if coverage < LEAST else f"Only {share(coverage)}"
     )
+
+
+def _silent(review: Review) -> str:
+    """Of one host, the days without a sample, where they are few spans."""
+    days = courses.empty_days(review, review.hosts[0]) if len(review.hosts) == 1 and review.coverage else []
+    return f", nothing on {', '.join(days)}" if 0 < len(days) <= 3 else ""
 
 
 def _blind(review: Review) -> str:
