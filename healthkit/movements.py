@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthkit.quantities import counted, difference
+from healthkit.quantities import chance, counted, difference
 from healthkit.schema import rate_unit, title
 from healthkit.state import State
 
@@ -72,7 +72,7 @@ class Movement:
         if self.unknown:
             return self.unknown
         slope, low, high = (difference(v * MONTH, self.unit) for v in (self.slope, self.lower, self.upper))
-        numbers = f"{slope} a month{self.beside} (95 % interval {low} to {high}, p = {self.p_value:.2g}, {self.n} days)"
+        numbers = f"{slope} a month{self.beside} (95 % interval {low} to {high}, {chance(self.p_value)}, {self.n} days)"
         if self.ambiguous:
             return f"shift or trend, cannot tell: {numbers}"
         way = "rises" if self.slope > 0 else "falls"

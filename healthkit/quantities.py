@@ -74,6 +74,24 @@ def difference(value: float | None, unit: str = "") -> str:
     return sign + quantity(abs(value), unit)
 
 
+def chance(p_value: float) -> str:
+    """A p-value with its sign; below one in ten thousand nobody knows the noise well enough to say more.
+
+    >>> chance(0.0312), chance(3e-90)
+    ('p = 0.031', 'p < 0.0001')
+    """
+    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
+
+
+def covered(share: float) -> str:
+    """A share of the time in whole per cent: 100 only where nothing is missing, 0 only where there is nothing.
+
+    >>> covered(0.943), covered(0.9999), covered(1.0), covered(0.0001)
+    ('94%', '99%', '100%', '1%')
+    """
+    return f"{share if share in (0, 1) else min(max(share, 0.01), 0.99):.0%}"
+
+
 def digits(value: float) -> str:
     """Three significant digits, without exponent for what people read every day.
 

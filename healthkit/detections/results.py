@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from healthkit.quantities import quantity
+from healthkit.quantities import covered, quantity
 from healthkit.schema import title
 
 if TYPE_CHECKING:
@@ -174,6 +174,6 @@ class Anomalies(Sequence[Anomaly]):
     def __str__(self) -> str:
         name = title(self.metric) if self.metric else "The series"
         if not self.items:
-            return f"{name}: nothing unusual among {self.n} values ({self.coverage:.0%} measured)."
+            return f"{name}: nothing unusual among {self.n} values ({covered(self.coverage)} measured)."
         count = f"{len(self)} anomal{'y' if len(self) == 1 else 'ies'}"
         return f"{name}: {count} among {self.n} values, the worst a {self[0].kind} on {self[0]}."

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from healthkit.errors import NotEnoughData, ParameterError
-from healthkit.quantities import counted, quantity
+from healthkit.quantities import counted, covered, quantity
 from healthkit.schema import title
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Percentiles:
         name = title(self.metric) if self.metric else "The series"
         if self.by:
             return f"{name} by {self.by}: {self._comparison()}."
-        return f"{name}: {', '.join(_phrase(row, self.unit) for row in self.rows)}; {self.coverage:.0%} measured."
+        return f"{name}: {', '.join(_phrase(row, self.unit) for row in self.rows)}; {covered(self.coverage)} measured."
 
     def _comparison(self) -> str:
         """Where the highest percentile that most groups know is highest, and where lowest."""

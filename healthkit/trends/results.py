@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
 from healthkit.jsons import plain
-from healthkit.quantities import difference, when
+from healthkit.quantities import chance, covered, difference, when
 from healthkit.schema import title
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ class Trend:
     def __str__(self) -> str:
         name = title(self.metric) if self.metric else "The series"
         ends = f"{difference(self.lower, self.unit)} to {difference(self.upper, self.unit)}"
-        reach = f"{100 * (1 - self.alpha):.6g}% interval {ends}, p = {self.p_value:.2g}"
+        reach = f"{100 * (1 - self.alpha):.6g}% interval {ends}, {chance(self.p_value)}"
         if self.direction == "none":
             line = f"{name} has no clear trend: {difference(self.slope, self.unit)} a day ({reach})"
         else:
             verb = {"rising": "rises", "falling": "falls"}[self.direction]
             line = f"{name} {verb}: {difference(self.slope, self.unit)} a day ({reach})"
         steps = [shift.phrase(self.unit) for shift in self.shifts]
-        return "; ".join([line, *steps, self.evidence, f"{self.coverage:.0%} measured"]) + "."
+        return "; ".join([line, *steps, self.evidence, f"{covered(self.coverage)} measured"]) + "."
 
     def as_dict(self) -> dict[str, Any]:
         """JSON: times as ISO 8601, numbers that are not finite become null."""
