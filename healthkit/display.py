@@ -21,7 +21,7 @@ STYLE = """
 .hk p{margin:.5em 0;max-width:46em}.hk .lead{font-size:1.25rem;line-height:1.4}.hk .muted,.hk .note{color:var(--muted)}.hk .note{font-size:.875rem}
 .hk .scroll{overflow-x:auto;margin:.75em 0}.hk table{border-collapse:collapse;min-width:min(100%,40rem);font-size:.9375rem}
 .hk th,.hk td{text-align:left;padding:.45em 1.5em .45em 0;border-bottom:1px solid var(--line);vertical-align:top}
-.hk th{color:var(--muted);font-weight:600;font-size:.8125rem;white-space:nowrap}.hk .num{text-align:right;white-space:nowrap}.hk .host{display:inline-block;width:max-content;max-width:10rem;overflow-wrap:anywhere}.hk tr{break-inside:avoid}
+.hk th{color:var(--muted);font-weight:600;font-size:.8125rem;white-space:nowrap}.hk .num{text-align:right;white-space:nowrap}.hk .host{display:inline-block;width:max-content;max-width:100%;overflow-wrap:anywhere}.hk td .host{max-width:10rem}.hk tr{break-inside:avoid}
 .hk .sev{white-space:nowrap;font-weight:600}.hk .sev-critical{color:var(--critical)}.hk .sev-warning{color:var(--warning)}.hk .sev-unknown{color:var(--unknown)}.hk .sev-info{color:var(--info)}.hk .sev-ok{color:var(--ok)}
 .hk .spark{width:7.5rem;height:1.5rem;vertical-align:middle;overflow:visible}.hk .spark path{fill:none;stroke:var(--accent);stroke-width:1.5;stroke-linecap:round;vector-effect:non-scaling-stroke}
 .hk .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1.25rem 2rem}
