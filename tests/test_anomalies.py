@@ -304,3 +304,14 @@ def test_a_shift_has_lasted_for_a_cycle():
     values[-4:] += 20
     assert all(item.kind == "spike" for item in anomalies(pd.Series(values, hours(values).index)) if item)
     assert not [event for event in anomalies_many(values[None], 7) if event.kind == "shift"]
+
+
+def test_hardly_anything_is_not_unusual():
+    rare = np.zeros(720)
+    rare[400::40] = rare[415::40] = 1.0
+    assert not [event for event in anomalies_many(rare[None], 24) if event.kind == "variance change"]
+    still = np.full(720, 1e9)
+    still[500] += 10  # "1 GB; expected 1 GB" would tell nobody anything
+    assert len(anomalies(hours(still))) == 0
+    still[500] += 1e5
+    assert len(anomalies(hours(still))) == 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Kind = Literal["spike", "shift", "flat-line", "gap", "variance change"]
 
 
+_NOTHING = 0.01
 _CLEARLY = 1.1  # how much more than the usual an event must be
 
 
@@ -149,16 +150,19 @@ def variance_changes(values: Array, expected: Expectation, setting: Setting) -> 
     steps = values.shape[1]
     if steps < 3 * wide:
         return
-    size = np.minimum(np.abs(expected.residual), np.minimum(expected.below, expected.above)[:, None])
+    band = np.minimum(expected.below, expected.above)[:, None]
+    size = np.minimum(np.abs(expected.residual), band)
     size = np.where(np.isnan(size), np.nanmean(size, axis=1, keepdims=True), size)
-    mean = uniform_filter1d(size, wide, axis=1, mode="mirror") + expected.finest[:, None]
+    # From nothing to hardly anything is no change: a hundredth of the band is nothing.
+    nothing = np.maximum(_NOTHING * band, expected.finest[:, None])
+    mean = uniform_filter1d(size, wide, axis=1, mode="mirror") + nothing
     before, here, after = _around(wide, steps)
     change = np.zeros_like(mean)
     change[:, here] = np.log(mean[:, after] / mean[:, before])
     usual = 5 * 1.4826 * np.median(np.abs(change[:, here]), axis=1)
     limit = np.maximum(usual, math.log(2.5))
     for row, peak in _peaks(np.abs(change) / limit[:, None], 2 * wide, setting):
-        old, new = mean[row, peak - wide // 2 - 1], mean[row, peak + wide // 2 + 1]
+        old, new = (mean[row, at] - nothing[row, 0] for at in (peak - wide // 2 - 1, peak + wide // 2 + 1))
         factor = math.exp(limit[row])
         yield Event(
             "variance change", row, peak, steps, peak, abs(change[row, peak]) / limit[row],

@@ -20,7 +20,7 @@ _TAIL_SHAPE = 0.1  # generalised Pareto shape of residuals: heavier than exponen
 _HEAVIEST = 0.65  # (98 % - 95 %) over (95 % - 75 %) of a Student's t with 4 degrees of freedom is 0.62
 _GAIN = 0.9  # a season must shrink the residuals of cycles it was not learnt from to this share,
 _GAIN_RARE = 0.7  # or the largest 3 % of them to this
-_FINEST = 1e-12  # share of the greatest value that rounding may make of nothing
+_FINEST = 1e-6  # share of the greatest value below which a difference is none that a person would be told
 _STEEP = 6.0  # median residuals, of a third of a window, by which its thirds may differ without a slope
 
 
@@ -39,7 +39,7 @@ class Expectation:
     residual: Array
     """Values minus the middle; NaN = not measured."""
     finest: Array
-    """Differences below this are rounding, above 0, (series,)."""
+    """Differences below this are none, above 0, (series,)."""
 
 
 def expect(values: Array, season: int, *, window: int, per_steps: float) -> Expectation:
