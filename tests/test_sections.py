@@ -208,6 +208,15 @@ def test_a_forecast_costs_no_points_and_one_beyond_the_next_report_is_only_a_dat
     assert "Next to reach its limit: cache-1 /data, 80\u00a0% on " in sections.verdict(early).data["sentence"]
 
 
+def test_what_another_check_says_as_badly_as_before_is_neither_new_nor_gone(filling):
+    review = hk.review(filling, "weekly", now=END)
+    before = {"headroom": "warning", "disk": "critical"}
+    found = [["cache-1", check, "/data", severity] for check, severity in before.items()]
+    vars(review)["previous"] = {"score": 100, "detail": {"findings": found}}
+    shown = sections.changes(review).data
+    assert (shown["new"], shown["gone"]) == ([], ["cache-1 /data (critical)"])
+
+
 def test_a_disk_of_which_a_check_warns_is_warned_of_once(week, truth):
     reached = [row for row in week.capacity.rows if row.device == truth.leak_device and row.host == truth.leak_host]
     assert reached[0].days < 7

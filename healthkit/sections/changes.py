@@ -63,7 +63,10 @@ def changes(review: Review, *, most: int = 20) -> Section:
 
 
 def _findings(review: Review) -> tuple[list[str], list[str]] | tuple[None, None]:
-    """Subjects with findings now and not a period ago, and the other way round; None where nothing is on record."""
+    """Subjects with findings now and not a period ago, and the other way round; None where nothing is on record.
+
+    Of what is as bad as it was, nothing is said, though another check says so: a forecast, and a week later the disk's own.
+    """
     before = review.previous
     known = (before or {}).get("detail", {}).get("findings")
     if known is None:
@@ -75,9 +78,9 @@ def _findings(review: Review) -> tuple[list[str], list[str]] | tuple[None, None]
     then = {
         (host, check, subject): f"{host} {subject} ({severity})".strip() for host, check, subject, severity in known
     }
-    return [text for key, text in now.items() if key not in then], [
-        text for key, text in then.items() if key not in now
-    ]
+    came = [text for key, text in now.items() if key not in then and text not in then.values()]
+    went = [text for key, text in then.items() if key not in now and text not in now.values()]
+    return list(dict.fromkeys(came)), list(dict.fromkeys(went))
 
 
 def _moved(review: Review) -> tuple[list[Moved], int]:
