@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from forecast_tasks import Floats, Task
@@ -80,6 +81,13 @@ def line(rng: np.random.Generator, n: int, season: int) -> Floats:
     return y
 
 
+def clean_line(rng: np.random.Generator, n: int, season: int) -> Floats:
+    """A straight line that is hardly disturbed: what `line` is with a tenth to a thousandth of its noise."""
+    noise = 10 ** rng.uniform(-2.3, -0.3)
+    y = 20 + rng.normal() * 0.1 * np.arange(n) + noise * autoregressive(rng, n, rng.choice([0.0, 0.5, 0.8]))
+    return y + noise * wave(rng, n, season) * rng.choice([0, 0, 1, 3])
+
+
 def sawtooth(rng: np.random.Generator, n: int, season: int) -> Floats:  # noqa: ARG001
     """Growth with a cleanup at a regular or irregular interval."""
     period, keep = rng.integers(8, 80), rng.choice([0.0, 0.3, 0.9])
@@ -131,6 +139,14 @@ def filling(rng: np.random.Generator, n: int, season: int) -> Floats:
     jumps = np.cumsum((rng.random(n) < 0.02) * rng.exponential(2, n)) * rng.choice([0, 0, 1])
     noise = rng.choice([0.1, 0.5, 2.0]) * autoregressive(rng, n, rng.choice([0.0, 0.6]))
     return np.clip(rng.uniform(5, 90) + curve + jumps + noise + wave(rng, n, season) * rng.choice([0, 1]), 0, 100)
+
+
+def straight(rng: np.random.Generator, n: int, season: int, noises: tuple[float, float]) -> Floats:
+    """A disk in per cent that fills by a straight line, its noise between *noises* points, and stays full."""
+    noise = np.exp(rng.uniform(*np.log(noises)))
+    line = rng.uniform(5, 50) + rng.uniform(5, 120) * np.arange(n) / n
+    disturbed = autoregressive(rng, n, rng.choice([0.0, 0.0, 0.6])) + wave(rng, n, season) * rng.choice([0, 0, 1])
+    return np.clip(line + noise * disturbed, 0, 100)
 
 
 def emptying(rng: np.random.Generator, n: int, season: int) -> Floats:
@@ -202,6 +218,7 @@ KINDS: dict[str, Kind] = {
     "growth rate": growth_rate,
     "near bound": near_bound,
     "line": line,
+    "clean line": clean_line,
     "sawtooth": sawtooth,
     "steps": steps,
     "load": load,
@@ -211,7 +228,13 @@ KINDS: dict[str, Kind] = {
     "rotation": rotation,
 }
 
-CAPPED: dict[str, Kind] = {"filling": filling, "emptying": emptying, "ratio": ratio}
+CAPPED: dict[str, Kind] = {
+    "filling": filling,
+    "filling by a clean line": partial(straight, noises=(0.005, 0.2)),
+    "filling by a noisy line": partial(straight, noises=(0.2, 5.0)),
+    "emptying": emptying,
+    "ratio": ratio,
+}
 """In per cent: forecast within 0 and 100."""
 UNSEEN: dict[str, Kind] = {"relaxation": relaxation, "season that wanders": wandering, "batches": batches}
 """Never trained on: what `--check` looks at to see whether intervals hold on kinds nobody thought of."""

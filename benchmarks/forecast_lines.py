@@ -3,7 +3,7 @@
     python benchmarks/forecast_lines.py
 
 Lines in per cent, between the bounds 0 and 100, with white noise, that rise by some points over the history and go on. Ten
-seconds on one core. These series are simulated here and trained on nowhere.
+seconds on one core. Lines of this kind are trained on, these are not.
 """
 
 from __future__ import annotations

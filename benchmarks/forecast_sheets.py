@@ -54,7 +54,7 @@ class Sheet:
     """Training rows: one per window and step, both sides of the mean."""
 
     signed: Floats
-    """(2, rows) error to that side, scaled; negative = on the other side, or at the bound, where no interval misses"""
+    """(2, rows) error to that side, scaled; negative = on the other side"""
     facts: Floats
     """(2, rows, features)"""
     room: Floats
@@ -64,7 +64,7 @@ class Sheet:
     weight: Floats
     """(rows,) sums to one"""
     group: Floats
-    """(rows,) what coverage is held of"""
+    """(rows,) what coverage is held of; 0 = of nothing: a made-up disk that is full already, which no interval misses"""
     window: Floats
     """(rows,) number of the window"""
     group_weight: Floats
@@ -75,7 +75,7 @@ class Sheet:
 
 def sheet(described: list[Described], keep: list[Floats], steps: int = 8) -> Sheet:
     """Rows of the windows in *keep* (boolean per task), at most *steps* of each grid."""
-    parts, names, weights, independent, windows = [], [], [], [], 0
+    parts, names, weights, independent, windows = [], ["at a bound"], [0.0], [1], 0
     total = sum(one.weight for one in described)
     for one, chosen in zip(described, keep, strict=True):
         if not one.weight:
@@ -103,13 +103,13 @@ def rows_of(one: Described, chosen: Floats, steps: int, group: Floats, first: in
     truth, mean = one.truth[chosen][:, ahead], one.mean[chosen][:, ahead]
     known = np.isfinite(truth)
     low, high = one.bounds[:, chosen][:, :, None]
-    at_bound = np.stack([truth <= low + 1e-9, truth >= high - 1e-9])[:, known]
     rest = (truth - mean)[known]
-    wide = {"group": group, "window": first + np.arange(len(truth))}
+    full = (np.minimum(mean - low, high - mean) <= 1e-6) & (one.task.held is not None)
+    wide = {"group": np.where(full, 0, group[:, None]), "window": first + np.arange(len(truth))[:, None]}
     return {
-        "signed": np.where(at_bound, -1.0, np.stack([-rest, rest])),
+        "signed": np.stack([-rest, rest]),
         "facts": np.stack([one.facts[side][chosen][:, at][known] for side in (0, 1)]),
         "room": np.stack([mean - low, high - mean])[:, known],
         "error": np.abs(rest),
-        **{key: np.broadcast_to(value[:, None], truth.shape)[known] for key, value in wide.items()},
+        **{key: np.broadcast_to(value, truth.shape)[known] for key, value in wide.items()},
     }

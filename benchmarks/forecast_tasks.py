@@ -82,9 +82,9 @@ def read(name: str, folder: Path) -> dict[str, Floats]:
     return {str(key): group.to_numpy(dtype=float) for key, group in frame.groupby("series")["value"]}
 
 
-def weekly(values: dict[str, Floats]) -> dict[str, Floats]:
-    """Last value of each week: M4 Weekly is not among the data, real storage by week stands in for it."""
-    return {key: y[::-1][::7][::-1] for key, y in values.items()}
+def every(days: int, values: dict[str, Floats]) -> dict[str, Floats]:
+    """Last value of each stretch of *days*. M4 Weekly is not among the data: real storage by week stands in for it."""
+    return {key: y[::-1][::days][::-1] for key, y in values.items()}
 
 
 def folder() -> Path | None:
@@ -101,15 +101,15 @@ def simulated(data: Path, shape: tuple[int, int]) -> Task:
     return replace(seen, noiseless=truth.future)
 
 
-def tasks(data: Path) -> list[Task]:
-    """All tasks over the development data."""
+def tasks(data: Path, stride: int = 270) -> list[Task]:
+    """All tasks over the development data; windows of daily storage start every *stride* days."""
     git = read("git_growth_dev", data)
     nab, m4 = read("nab_hourly", data), read("m4_hourly_dev", data)
     repo = {"cluster": "repository"}
     return [
-        cut("git 365-180", git, (365, 180), season=7, most=99, stride=270, **repo),
-        cut("git 90-180", git, (90, 180), season=7, most=99, stride=270, **repo),
-        cut("git 90-30", git, (90, 30), season=7, most=99, stride=270, **repo),
+        cut("git 365-180", git, (365, 180), season=7, most=99, stride=stride, **repo),
+        cut("git 90-180", git, (90, 180), season=7, most=99, stride=stride, **repo),
+        cut("git 90-30", git, (90, 30), season=7, most=99, stride=stride, **repo),
         simulated(data, (365, 180)),
         simulated(data, (90, 180)),
         simulated(data, (90, 30)),
@@ -117,7 +117,7 @@ def tasks(data: Path) -> list[Task]:
         cut("nab 288-48", nab, (288, 48), season=24, most=12, stride=101),
         cut("m4h 336-48", m4, (336, 48), season=24, most=3, stride=131),
         cut("m4h 288-48", m4, (288, 48), season=24, most=3, stride=131),
-        cut("git weekly 260-13", weekly(git), (260, 13), season=1, most=99, stride=30, **repo),
+        cut("git weekly 260-13", every(7, git), (260, 13), season=1, most=99, stride=30, **repo),
     ]
 
 
@@ -128,10 +128,20 @@ def further(data: Path) -> list[Task]:
     """
     git, nab = read("git_growth_dev", data), read("nab_hourly", data)
     return [
-        cut("git 30-180", git, (30, 180), season=7, most=99, stride=400, cluster="repository"),
-        cut("git 45-60", git, (45, 60), season=7, most=99, stride=400, cluster="repository"),
+        cut("git 30-180", git, (30, 180), season=7, most=99, stride=200, cluster="repository"),
+        cut("git 45-60", git, (45, 60), season=7, most=99, stride=200, cluster="repository"),
         simulated(data, (30, 180)),
-        cut("git 180-90", git, (180, 90), season=7, most=99, stride=400, cluster="repository"),
-        cut("git 540-120", git, (540, 120), season=7, most=99, stride=400, cluster="repository"),
+        cut("git 180-90", git, (180, 90), season=7, most=99, stride=200, cluster="repository"),
+        cut("git 540-120", git, (540, 120), season=7, most=99, stride=200, cluster="repository"),
         cut("nab 240-24", nab, (240, 24), season=24, most=12, stride=101),
+    ]
+
+
+def thinned(data: Path, stride: int) -> list[Task]:
+    """Storage looked at every second and third day, never scored: it moves as no repository at hand does day by day."""
+    git = read("git_growth_dev", data)
+    return [
+        cut(f"git/{days} {n}-180", every(days, git), (n, 180), season=7, most=99, stride=stride, cluster="repository")
+        for days in (2, 3)
+        for n in (365, 90, 30)
     ]
