@@ -21,7 +21,7 @@ STEPS = 45
 """Steps of each horizon that are looked at: more cost time and change nothing."""
 FLOOR = 0.1
 """Of Naive's error, added to a window's: so that the few windows forecast perfectly do not rule the mean of logs. With a
-fiftieth, which the MAE alone would have, the path keeps closer to the last value, and intervals around it score worse."""
+fiftieth the paths of halves not trained on were as good, and the intervals around them scored 1 % worse."""
 
 
 @dataclass(frozen=True, slots=True)

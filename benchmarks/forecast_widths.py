@@ -23,11 +23,11 @@ TAIL = np.array([0.1, 0.025])
 HOLD, RIDGE = 1000.0, 1e-3
 """How much the coverage and the squares of the network's weights count, against the score."""
 NETWORKS, UNITS = 2, 20
-"""Networks that start from other weights, and the hidden units of each: their mean is surer than any of them."""
+"""Networks that start from other weights, and the hidden units of each: their mean covers all kinds more evenly."""
 BLURS = ((1.0, 100), (0.3, 200), (0.06, 500))
 """How far the edge between inside and outside is smoothed, in log half-widths, and the rounds spent at each."""
 FINISH = ((0.06, 1500),)
-"""Likewise of the mean: it covers more than each of the networks did, and is trained until that is mended."""
+"""Likewise of the mean: untrained it covers too much (.86 of 80 %, simulated disks held out), and 500 rounds are too few."""
 CLOSENESS = np.array([0.3, 1.0])
 """Few independent series are fitted more closely than they hold: of n, training aims at 1 - CLOSENESS / sqrt(n) of the
 misses. From coverage on halves not trained on."""
@@ -48,7 +48,7 @@ class Loss:
         self.signed = rows.signed.reshape(-1, 1).astype(np.float32)
         self.target = np.log(np.maximum(self.signed, SMALLEST))
         self.room = np.maximum(rows.room.reshape(-1, 1), 0).astype(np.float32)
-        self.group_size = np.bincount(rows.group)[:, None]
+        self.group_size = np.maximum(np.bincount(rows.group), 1)[:, None]  # the group that is not held may be empty
         self.misses = 2 * TAIL * (1 - CLOSENESS / np.sqrt(rows.independent[:, None]))
         windows = int(rows.window.max()) + 1
         self.in_window = np.maximum(np.bincount(rows.window, minlength=windows), 1)
