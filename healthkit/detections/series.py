@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def anomalies(series: pd.Series[Any], *, season: int | None = None) -> Anomalies:
     """What is unusual in a series of hours or days, worst first.
 
-    Level: running median of three cycles, beside a smooth course that what grows follows. Season: median profile of a day and of a week, each only if it explains days
-    that it was not learnt from. Band: where one value in 5000 would lie, from the residuals' own tails. An event is
+    Level: running median of three cycles, beside a smooth course that what grows follows. Season: median profile of a day
+    and of a week, each only if it explains days that it was not learnt from. Band: where one value in 5000 would lie, from the residuals' own tails. An event is
     told once and again only at a new maximum of 24 hours.
 
     Args:

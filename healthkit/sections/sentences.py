@@ -39,8 +39,8 @@ def sentence(review: Review) -> str:
     if not review.hosts:
         return f"Nothing was measured in {review.period}, so nothing can be said about it."
     critical, warnings = review.findings.of(Severity.CRITICAL), review.findings.of(Severity.WARNING)
-    words = [_blind(review)] if warnings and not critical and state(review) == "unknown" else []
-    words = [word for word in words if word]
+    blind = _blind(review) if warnings and not critical and state(review) == "unknown" else ""
+    words = [blind] if blind else []
     if critical:
         words.append(f"{_affected(review, critical)} action now: {_first(review, critical)}.")
     elif warnings:
