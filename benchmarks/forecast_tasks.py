@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -91,6 +95,31 @@ def folder() -> Path | None:
     """Where the development data are: the environment variable HEALTHKIT_BENCH_DATA, or None."""
     path = os.environ.get("HEALTHKIT_BENCH_DATA")
     return Path(path) if path else None
+
+
+def releases() -> Path | None:
+    """Where the histories of public packages are, which `release_histories.py` collects: HEALTHKIT_BENCH_RELEASES, or None."""
+    path = os.environ.get("HEALTHKIT_BENCH_RELEASES")
+    return Path(path) if path else None
+
+
+def moving(task: Task) -> Task:
+    """The windows whose history is not all one value: from that, no scale of what may come can be learned."""
+    moves = np.nanmax(task.history, axis=1) > np.nanmin(task.history, axis=1)
+    series, cluster = (tuple(np.array(names)[moves].tolist()) for names in (task.series, task.cluster))
+    return replace(task, history=task.history[moves], future=task.future[moves], series=series, cluster=cluster)
+
+
+def published(file: Path, shapes: Sequence[tuple[int, int]], stride: int = 700) -> list[Task]:
+    """What public packages keep and what they release: storage in steps, which only grows, or goes up and down."""
+    frame, found = pd.read_parquet(file), []
+    for kind in ("kept", "release"):
+        those = frame[frame["series"].str.endswith(f"/{kind}")].groupby("series")["value"]
+        values = {str(name): y.to_numpy(float) for name, y in those}
+        for n, h in shapes:
+            windows = cut(f"{kind} {n}-{h}", values, (n, h), season=7, most=99, stride=stride, cluster="repository")
+            found.append(moving(windows))
+    return found
 
 
 def simulated(data: Path, shape: tuple[int, int]) -> Task:

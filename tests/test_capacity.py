@@ -60,6 +60,12 @@ def test_now_is_the_newest_day_and_over_is_what_it_is():
     assert second.state != "over"
 
 
+def test_what_never_moved_is_not_said_to_be_sure():
+    (row,) = capacity(rollup(np.full(60, 0.4)), now=NOW).rows
+    assert row.state == "below"
+    assert row.sentence.endswith("on all 60 days: it does not reach 80\u00a0%, if it does not start to move")
+
+
 def test_no_day_beyond_the_forecast_is_spoken_of():
     (row,) = capacity(rollup(growing(20, 0.50, 0.0, noise=0.001)), now=NOW).rows
     assert row.horizon == 80

@@ -266,6 +266,12 @@ def test_sentences_for_what_is_not_reached():
     assert "is expected at" in str(forecast(disk()))
 
 
+def test_what_never_moved_is_not_said_to_be_sure():
+    still = pd.Series(0.4, days(90), name="disk_used_ratio")
+    assert str(forecast(still, limit=0.85)).startswith("Disk used was the same in all 90 values: it does not reach 85")
+    assert str(forecast(still)).endswith("in all 90 values and stays there, if it does not start to move")
+
+
 def test_a_forecast_shows_itself_as_a_chart_a_table_and_numbers():
     found = forecast(disk(), limit=0.75)
     shown = found._repr_mimebundle_()

@@ -107,7 +107,8 @@ def forecast_many(
     """Forecast every row of *values*, with intervals.
 
     Each row's result depends on that row alone: not on the others of the batch, nor on how the batch is cut into
-    chunks. A row without any value yields NaN; a constant one yields itself.
+    chunks. A row without any value yields NaN. A constant one yields itself, with intervals of no width: nothing in it tells
+    how large a change would be, and quiet storage does not stay quiet for ever (`docs/forecast-benchmark.md`).
 
     Args:
         values: (n_series, n_obs), oldest first on one regular grid; NaN = not measured. Shorter series are padded with

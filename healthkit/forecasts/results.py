@@ -83,6 +83,11 @@ class Forecast:
     def _date(self, step: float) -> pd.Timestamp | None:
         return None if math.isinf(step) else self.mean.index[int(step) - 1]
 
+    @property
+    def unmoved(self) -> bool:
+        """Whether every value was the same: its intervals are of no width, for nothing tells how far it could move."""
+        return bool(self.history.min() == self.history.max())
+
     def to_frame(self) -> pd.DataFrame:
         """One row per step: mean, then lower and upper of each level."""
         import pandas as pd
@@ -98,6 +103,8 @@ class Forecast:
             level, last = next(iter(self.lower)), self.mean.index[-1]
             ends = (self.mean, self.lower[level], self.upper[level])
             mean, low, high = (quantity(float(path.iloc[-1]), self.unit) for path in ends)
+            if self.unmoved:
+                return f"{subject} was {mean} in all {self.n} values and stays there, if it does not start to move"
             return f"{subject} is expected at {mean} on {_day(last)}, {level} % interval {low} to {high}"
         crossing, said, last = self.crossing(self.limit), quantity(self.limit, self.unit), _day(self.mean.index[-1])
         if self.batch.last[0] >= self.limit:
@@ -109,6 +116,10 @@ class Forecast:
         if crossing.lower is not None:
             since = _day(crossing.lower)
             return f"{subject} is not expected to reach {said} by {last}, but may from {since} (80 % interval)"
+        if self.unmoved:
+            return (
+                f"{subject} was the same in all {self.n} values: it does not reach {said}, if it does not start to move"
+            )
         return f"{subject} does not reach {said} by {last} (80 % interval)"
 
     def as_dict(self) -> dict[str, Any]:
