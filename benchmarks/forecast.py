@@ -39,9 +39,10 @@ F1 of "within the horizon", share of the crossings that happen inside the 80 % i
 theirs, then our rWIS over theirs, on the same windows with a 95 % bootstrap interval (clusters drawn).
 M4 Weekly is not among the data: the weekly task is storage growth by week. "kept" and "release" are what public packages keep
 and release (`benchmarks/release_histories.py`), windows whose history is one value left out: of those that had not changed for
-90 days, about three in ten stayed so for another 180. Nothing was trained on packages.
+90 days, about three in ten stayed so for another 180.
 
-The constants were trained on these series, so coverage here is not out of sample: `docs/forecast-coverage.md` is.
+Nothing was trained on packages: their coverage is out of sample. The constants were trained on all other series of this page,
+whose coverage out of sample is in `docs/forecast-coverage.md`.
 """
 
 
