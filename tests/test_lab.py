@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,11 @@ from pathlib import Path
 import pytest
 
 pytestmark = [pytest.mark.slow]
+
+
+def listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,11 @@ def lab(tmp_path_factory):
             assert process.poll() is None, (home / "log").read_text()
             assert time.monotonic() < until, (home / "log").read_text()
             time.sleep(0.1)
-        yield home, runtime, json.loads(found[0].read_text())
+        server = json.loads(found[0].read_text())
+        while not listening(server["port"]):  # the file is written before the socket is open
+            assert time.monotonic() < until, (home / "log").read_text()
+            time.sleep(0.1)
+        yield home, runtime, server
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)

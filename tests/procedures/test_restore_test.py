@@ -19,12 +19,12 @@ from healthkit.findings import Severity
 from healthkit.state import State
 
 DAY = timedelta(days=1)
+NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
 
 def judged(host, *, after=timedelta(0)):
     """What the check of that name makes of the record."""
-    now = datetime(2026, 11, 23, 7, tzinfo=UTC) + after
-    found = check(host.home, config=host.config(), names=["restore_test"], now=now)
+    found = check(host.home, config=host.config(), names=["restore_test"], now=NOW + after)
     return {finding.subject: finding.severity for finding in found}
 
 
@@ -136,6 +136,7 @@ def test_an_archive_of_a_backup_is_restored(host):
 
 CHILD = """
 import signal, sys, time
+from datetime import datetime
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 import healthkit.procedures.backup_verification as verification
 from healthkit import run
@@ -147,7 +148,8 @@ def slow(backup, target):
     time.sleep(60)
     return restored
 verification.restore = slow
-run("restore_test", sys.argv[1], config=Config(backups=Backups(directory=sys.argv[2])))
+now = datetime.fromisoformat(sys.argv[3])  # the clock of the other runs, not the machine's
+run("restore_test", sys.argv[1], config=Config(backups=Backups(directory=sys.argv[2])), now=now)
 """
 
 
@@ -155,7 +157,7 @@ run("restore_test", sys.argv[1], config=Config(backups=Backups(directory=sys.arg
 def test_a_signal_leaves_nothing_behind(host, number):
     """After kill -9 nobody can clean up; the next run does."""
     host.backup()
-    command = [sys.executable, "-c", CHILD, str(host.home), str(host.backups)]
+    command = [sys.executable, "-c", CHILD, str(host.home), str(host.backups), (NOW + DAY).isoformat()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         target = Path(process.stdout.readline().strip())
         assert (target / "databases/health.db").exists()
