@@ -118,7 +118,8 @@ class CapacityRow:
         if self.date is None:
             if early := _date(self.start, self.days_lower):
                 return f"{self.subject} is not expected to reach {limit} by {self.end:%Y-%m-%d}, but may from {early:%Y-%m-%d} (80 % interval)"
-            if self.needed == self.needed_upper:  # no width: nothing in it tells how far it could move
+            # no width around today's value: nothing in it tells how far it could move
+            if self.needed == self.needed_upper == self.value / self.limit:
                 return f"{self.subject} was the same on all {self.n} days: it does not reach {limit}, if it does not start to move"
             return f"{self.subject} does not reach {limit} by {self.end:%Y-%m-%d} (80 % interval)"
         lower, upper = _date(self.start, self.days_lower), _date(self.start, self.days_upper)
