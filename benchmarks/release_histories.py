@@ -23,7 +23,7 @@ from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 from packaging.version import InvalidVersion, Version
 
 JSON = "application/vnd.pypi.simple.v1+json"
-UNTIL = pd.Timestamp("2026-11-20")
+UNTIL = pd.Timestamp("2026-11-20", tz="UTC")
 FEWEST_DAYS = 50
 """Days with an upload that a series needs."""
 AT_ONCE = 3
@@ -47,7 +47,7 @@ def uploads(index: str, package: str) -> list[Upload]:
         files = json.load(answer)["files"]
     known = (file for file in files if file.get("upload-time") and file.get("size"))
     found = sorted((pd.Timestamp(file["upload-time"]), file["filename"], int(file["size"])) for file in known)
-    days = ((name, time.tz_localize(None).normalize(), size) for time, name, size in found)
+    days = ((name, time.tz_convert("UTC").normalize(), size) for time, name, size in found)
     return [upload for upload in map(Upload._make, days) if upload.day <= UNTIL]
 
 

@@ -351,6 +351,12 @@ def test_parameters_that_cannot_be(options):
         forecast(disk(60), **options)
 
 
+@pytest.mark.parametrize("horizon", [180, 180.0, "180", " 0.5 "])
+def test_a_horizon_without_a_unit_is_not_taken_for_nanoseconds(horizon):
+    with pytest.raises(ParameterError, match="has no unit"):
+        forecast(disk(60), horizon=horizon)
+
+
 @pytest.mark.parametrize(
     "options",
     [

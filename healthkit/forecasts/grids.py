@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,8 @@ def steps_ahead(horizon: str, step: pd.Timedelta) -> int:
     """*horizon* in whole steps."""
     import pandas as pd
 
+    if re.fullmatch(r"\s*[-+]?[\d.]+\s*", str(horizon)):  # pandas would take it for nanoseconds
+        raise ParameterError(f"horizon {horizon!r} has no unit: write 180D or 48h")
     try:
         ahead = pd.Timedelta(horizon)
     except ValueError as error:
