@@ -49,6 +49,10 @@ series and scored on the other, both ways round; ± one standard error, clustere
 in `docs/forecast-benchmark.md`, with twice its windows of daily storage. "git/2" is storage looked at every second day. "made" and "capped" are made-up series of kinds that are trained on, "unseen" of kinds that
 never are, not in the shipped constants either.
 
+A history of one value is forecast with intervals of no width. This page counts such windows (17 % after a month of daily storage,
+8 % after 90 days) with the widths that the trained network would give them, which is too kind. As shipped, in sample, 0.75 to 0.77
+and 0.88 to 0.92 are inside at "git 30-180", "git/2 30-180" and "git/3 30-180", and 0.94 of 95 % at "git 90-180" and "git 45-60".
+
 | | inside 80 % | inside 95 % | rMAE | rWIS |
 |---|---|---|---|---|"""
 KINDS_HEAD = """
