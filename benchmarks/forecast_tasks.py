@@ -110,14 +110,14 @@ def moving(task: Task) -> Task:
     return replace(task, history=task.history[moves], future=task.future[moves], series=series, cluster=cluster)
 
 
-def published(file: Path, shapes: Sequence[tuple[int, int]], stride: int = 700) -> list[Task]:
+def published(file: Path, shapes: Sequence[tuple[int, int]]) -> list[Task]:
     """What public packages keep and what they release: storage in steps, which only grows, or goes up and down."""
     frame, found = pd.read_parquet(file), []
     for kind in ("kept", "release"):
         those = frame[frame["series"].str.endswith(f"/{kind}")].groupby("series")["value"]
         values = {str(name): y.to_numpy(float) for name, y in those}
         for n, h in shapes:
-            windows = cut(f"{kind} {n}-{h}", values, (n, h), season=7, most=99, stride=stride, cluster="repository")
+            windows = cut(f"{kind} {n}-{h}", values, (n, h), season=7, most=99, stride=700, cluster="repository")
             found.append(moving(windows))
     return found
 
