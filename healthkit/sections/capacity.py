@@ -1,4 +1,4 @@
-"""Days until full: when each resource reaches its limit, with interval, and fan charts of the nearest."""
+"""Days until full: when each resource reaches its limit, with interval, and fan charts of the nearest that are expected to."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from healthkit.reviews import Review
 
 CHARTS = 4
+DUE = ("over", "reaches")
+"""States that are drawn: what is not expected to reach its limit, but may, is a line of the table."""
 PAST_DAYS = 90
 
 
@@ -26,12 +28,11 @@ def capacity(review: Review, *, most: int = 15) -> Section:
     """Resources that reach their limit or might, then what could not be told; at most *most* rows each."""
     plan = review.capacity
     soon = review.config.limits.days_to_full
-    near = [row for row in plan.rows if row.state in ("over", "reaches") or (row.days_lower or math.inf) <= soon]
+    near = [row for row in plan.rows if row.state in DUE or (row.days_lower or math.inf) <= soon]
     unknown = [row for row in plan.rows if row.state == "unknown"]
     far = len(plan.rows) - len(near) - len(unknown)
-    charts = tuple(
-        _fan(plan, plan.rows.index(row), review.happened or ()) for row in near[:CHARTS] if row.state != "unknown"
-    )
+    due = [row for row in near if row.state in DUE]
+    charts = tuple(_fan(plan, plan.rows.index(row), review.happened or ()) for row in due[:CHARTS])
     html, lines = "", []
     if near:
         html += _table(near[:most])
