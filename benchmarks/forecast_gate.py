@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from healthkit.forecasts.combinations import Gate, weights
+from healthkit.forecasts.combinations import CONTEXTS, Gate, weights
 from healthkit.forecasts.members import NAMES
 from healthkit.forecasts.studies import study
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from forecast_tasks import Floats, Task
 
 KINDS = 4
-EVEN = Gate(np.zeros((6, len(NAMES))), np.zeros((6, KINDS)))
+EVEN = Gate(np.zeros((1 + CONTEXTS, len(NAMES))), np.zeros((1 + CONTEXTS, KINDS)))
 STEPS = 45
 """Steps of each horizon that are looked at: more cost time and change nothing."""
 FLOOR = 0.1
@@ -62,8 +62,8 @@ def lesson(task: Task, weight: float, chunk: int = 100) -> Lesson:
 
 def train_gate(lessons: list[Lesson], ridge: float = 0.003, rounds: int = 150) -> Gate:
     """The gate that minimises the mean log of MAE / MAE of Naive, each task weighted."""
-    members, contexts = len(NAMES), lessons[0].context.shape[1]
-    cut = (1 + contexts) * members
+    members = len(NAMES)
+    cut = (1 + CONTEXTS) * members
     prepared = []
     for one in lessons:
         known = np.isfinite(one.truth)
@@ -95,5 +95,5 @@ def train_gate(lessons: list[Lesson], ridge: float = 0.003, rounds: int = 150) -
             pull.powers[:] += whole.T @ np.einsum("nm,nmf->nf", by_score, evidence)
         return total, np.concatenate([pull.prior.ravel(), pull.powers.ravel()])
 
-    start = np.concatenate([np.zeros(cut), np.full(KINDS, 2.0), np.zeros(contexts * KINDS)])
+    start = np.concatenate([np.zeros(cut), np.full(KINDS, 2.0), np.zeros(CONTEXTS * KINDS)])
     return gate(minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": rounds}).x)

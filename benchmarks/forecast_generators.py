@@ -113,6 +113,28 @@ def steps(rng: np.random.Generator, n: int, season: int) -> Floats:
     )
 
 
+def stepped(rng: np.random.Generator, n: int, season: int, history: int, phis: tuple[float, ...]) -> Floats:
+    """A noisy level that shifts once, in the newest 3 to 60 % of the *history*, and stays there: a deployment."""
+    age = max(3, round(history * np.exp(rng.uniform(*np.log((0.03, 0.6))))))
+    size = rng.choice([-1, 1, 1]) * np.exp(rng.uniform(*np.log((1.5, 15.0))))
+    noise = autoregressive(rng, n, rng.choice(phis)) + wave(rng, n, season) * rng.choice([0, 0, 1])
+    later = np.arange(n) >= history - age
+    before = abs(size) + np.exp(rng.uniform(*np.log((1.0, 300.0))))
+    return before + noise * np.where(later, np.exp(rng.uniform(-0.3, 0.7)), 1.0) + size * later
+
+
+def leaking(rng: np.random.Generator, n: int, season: int, history: int, noises: tuple[float, float]) -> Floats:
+    """A level that begins to rise, in the newest 10 to 100 % of the *history*, and goes on: a leak.
+
+    Its noise is of *noises* times what it has risen by the end of the history.
+    """
+    age = max(5, round(history * rng.uniform(0.3, 1.0) ** 2))
+    noise = np.exp(rng.uniform(*np.log(noises)))
+    disturbed = autoregressive(rng, n, rng.choice([0.0, 0.5])) + wave(rng, n, season) * rng.choice([0, 0, 1])
+    before = np.exp(rng.uniform(*np.log((0.01, 100.0))))
+    return before + noise * disturbed + np.maximum(np.arange(n) - (history - age), 0) / age
+
+
 def load(rng: np.random.Generator, n: int, season: int) -> Floats:
     """Requests: never negative, the noise grows with the level, with spikes."""
     shape = np.exp(0.7 * wave(rng, n, season) + 0.3 * autoregressive(rng, n, 0.8))
@@ -141,8 +163,15 @@ def filling(rng: np.random.Generator, n: int, season: int) -> Floats:
     return np.clip(rng.uniform(5, 90) + curve + jumps + noise + wave(rng, n, season) * rng.choice([0, 1]), 0, 100)
 
 
+def plain(rng: np.random.Generator, n: int, season: int, noises: tuple[float, float]) -> Floats:  # noqa: ARG001
+    """A disk in per cent that fills by a straight line, white noise between *noises* points, and stays full."""
+    noise = np.exp(rng.uniform(*np.log(noises)))
+    line = rng.uniform(5, 50) + rng.uniform(5, 120) * np.arange(n) / n
+    return np.clip(line + rng.normal(0, noise, n), 0, 100)
+
+
 def straight(rng: np.random.Generator, n: int, season: int, noises: tuple[float, float]) -> Floats:
-    """A disk in per cent that fills by a straight line, its noise between *noises* points, and stays full."""
+    """`plain`, with noise that persists or a season in part of the series."""
     noise = np.exp(rng.uniform(*np.log(noises)))
     line = rng.uniform(5, 50) + rng.uniform(5, 120) * np.arange(n) / n
     disturbed = autoregressive(rng, n, rng.choice([0.0, 0.0, 0.6])) + wave(rng, n, season) * rng.choice([0, 0, 1])
@@ -232,12 +261,25 @@ CAPPED: dict[str, Kind] = {
     "filling": filling,
     "filling by a clean line": partial(straight, noises=(0.005, 0.2)),
     "filling by a noisy line": partial(straight, noises=(0.2, 5.0)),
+    "filling by a plain clean line": partial(plain, noises=(0.005, 0.05)),
+    "filling by a plain line": partial(plain, noises=(0.05, 0.5)),
+    "filling by a plain noisy line": partial(plain, noises=(0.5, 5.0)),
     "emptying": emptying,
     "ratio": ratio,
 }
 """In per cent: forecast within 0 and 100."""
 UNSEEN: dict[str, Kind] = {"relaxation": relaxation, "season that wanders": wandering, "batches": batches}
 """Never trained on: what `--check` looks at to see whether intervals hold on kinds nobody thought of."""
+
+
+def lately(history: int) -> dict[str, Kind]:
+    """What changed in the newest part of the *history*: only the change tells a step, which is over, from a rise."""
+    return {
+        "step in white noise": partial(stepped, history=history, phis=(0.0,)),
+        "step in noise that persists": partial(stepped, history=history, phis=(0.5, 0.8)),
+        "leak": partial(leaking, history=history, noises=(0.05, 0.5)),
+        "clean leak": partial(leaking, history=history, noises=(0.001, 0.05)),
+    }
 
 
 def made_up(

@@ -42,9 +42,9 @@ LATELY_HEAD = f"""
 
 Disks with such noise that stay at 10 % and then either rise, by {CHANGE:g} points until today, and go on (a leak), or step up by
 {CHANGE:g} points and stay (a deployment). {AHEAD} days ahead, on average: the share of the further rise that the forecast has, which
-should be 1, or how much of another step it adds, which should be 0; and the share of future values inside the 80 % interval. A leak
-that began in the newest third of the history is hardly told from a step: it is forecast to stop or to slow by more than half, and
-most of what comes is outside the interval, unless noise makes it wide. After a clean step the interval is often too narrow as well.
+should be 1, or how much of another step it adds, which should be 0; and the share of future values inside the 80 % interval. A
+week of rising is enough to tell a leak from a step, unless noise hides it: then two thirds of the rise are forecast. After a
+step that is not new, in values with little noise, the interval is often too narrow.
 
 """
 

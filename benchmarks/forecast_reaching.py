@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 def ends(one: Described, widths: Network, index: int) -> tuple[Floats, Floats]:
-    """Lower and upper end (n, h) of one level, within the bounds, in the unit of the series."""
-    inner = at_every_step(widths.log_half_widths(one.facts.astype(float))[..., index], one.grid, one.task.horizon)
+    """Lower and upper end (n, h) of one level, within the bounds, in the unit of the series, as they ship."""
+    half = at_every_step(widths.log_half_widths(one.facts.astype(float))[..., index], one.grid, one.task.horizon)
+    half = np.where(one.constant[:, None], 0.0, half)
     low, high = one.task.bounds[:, :, None]
-    out = [one.centre[:, None] + one.scale[:, None] * path for path in (one.mean - inner[0], one.mean + inner[1])]
+    out = [one.centre[:, None] + one.scale[:, None] * path for path in (one.mean - half[0], one.mean + half[1])]
     return np.clip(out[0], low, high), np.clip(out[1], low, high)
 
 

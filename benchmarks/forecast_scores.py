@@ -26,6 +26,8 @@ class Scores:
     inside80: Floats
     """Share of future values inside the 80 % interval."""
     inside95: Floats
+    inside80_far: Floats
+    """Share of the values of the last third of the horizon inside the 80 % interval: the mean over the horizon hides it."""
 
 
 def last_seen(history: Floats) -> Floats:
@@ -42,10 +44,13 @@ def score(history: Floats, future: Floats, paths: Floats, season: int) -> Scores
     """
     known = np.isfinite(future)
     truth = np.where(known, future, 0.0)
-    count = known.sum(1)
 
-    def mean(x: Floats) -> Floats:
-        return np.where(known, x, 0.0).sum(1) / count
+    def mean(x: Floats, counted: Floats = known) -> Floats:
+        with np.errstate(invalid="ignore"):
+            return np.where(counted, x, 0.0).sum(1) / counted.sum(1)
+
+    horizon = future.shape[1]
+    far = known & (np.arange(horizon) >= horizon - max(horizon // 3, 1))
 
     error = np.abs(truth - paths[:, 0])
     total, inside = 0.5 * error, []
@@ -53,12 +58,13 @@ def score(history: Floats, future: Floats, paths: Floats, season: int) -> Scores
     for i, alpha in ((1, 0.2), (3, 0.05)):
         low, high = paths[:, i], paths[:, i + 1]
         total = total + alpha / 2 * (high - low) + np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
-        inside.append(mean((truth >= low - edge) & (truth <= high + edge)))
+        within = (truth >= low - edge) & (truth <= high + edge)
+        inside += [mean(within), mean(within, far)]
     with np.errstate(invalid="ignore", divide="ignore"):
-        within = np.nanmean(np.abs(history[:, season:] - history[:, :-season]), axis=1)
-        mase = np.where(within > 0, mean(error) / within, np.nan)
+        seasonal = np.nanmean(np.abs(history[:, season:] - history[:, :-season]), axis=1)
+        mase = np.where(seasonal > 0, mean(error) / seasonal, np.nan)
     naive = mean(np.abs(truth - last_seen(history)[:, None]))
-    return Scores(mean(error), naive, mase, mean(total) / 2.5, inside[0], inside[1])
+    return Scores(mean(error), naive, mase, mean(total) / 2.5, inside[0], inside[2], inside[1])
 
 
 def geometric(ours: Floats, theirs: Floats, least: float = 1e-3) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,12 +111,17 @@ def moving(task: Task) -> Task:
     return replace(task, history=task.history[moves], future=task.future[moves], series=series, cluster=cluster)
 
 
-def published(file: Path, shapes: Sequence[tuple[int, int]]) -> list[Task]:
-    """What public packages keep and what they release: storage in steps, which only grows, or goes up and down."""
+def published(file: Path, shapes: Sequence[tuple[int, int]], *, taught: bool) -> list[Task]:
+    """What public packages keep and what they release: storage in steps, which only grows, or goes up and down.
+
+    Two thirds of the packages, drawn by name, may be trained on (*taught*); the others never are, so that there is something
+    to measure on that no constant has seen.
+    """
     frame, found = pd.read_parquet(file), []
     for kind in ("kept", "release"):
         those = frame[frame["series"].str.endswith(f"/{kind}")].groupby("series")["value"]
         values = {str(name): y.to_numpy(float) for name, y in those}
+        values = {name: y for name, y in values.items() if (zlib.crc32(name.split("/")[0].encode()) % 3 > 0) == taught}
         for n, h in shapes:
             windows = cut(f"{kind} {n}-{h}", values, (n, h), season=7, most=99, stride=700, cluster="repository")
             found.append(moving(windows))

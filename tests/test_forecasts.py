@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from healthkit.bundles import MEDIA_TYPE
 from healthkit.errors import BadSeries, HealthkitError, NotEnoughData, ParameterError
-from healthkit.forecasts import Forecast, forecast, forecast_many, members
+from healthkit.forecasts import Forecast, forecast, forecast_many, histories, members
 
 
 def days(n, start="2026-01-01"):
@@ -206,6 +206,68 @@ def test_what_is_full_stays_full():
     assert batch.mean.min() > 99
     assert batch.upper[80].min() > 99.9
     assert batch.lower[80].min() > 95
+
+
+@pytest.mark.parametrize(("history", "lately"), [(35, 7), (35, 3), (90, 10), (365, 30)])
+def test_a_step_of_late_is_hardly_growth(history, lately):
+    """A deployment: the load doubles and stays. A line through it would be at its limit in half a year."""
+    rng = np.random.default_rng(15)
+    after = np.arange(history) >= history - lately
+    load = np.where(after, 0.30, 0.15) + rng.normal(0, 0.035, (40, history))
+    batch = forecast_many(load, 140, lower_bound=0.0, upper_bound=1.0)
+    end = batch.mean[:, -1]
+    assert 0.22 < np.median(end) < 0.4
+    assert np.quantile(end, 0.9) < 0.55
+    assert np.isinf(batch.crossing(0.8)[0]).mean() > 0.9
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.3])
+@pytest.mark.parametrize(("history", "lately"), [(35, 17), (90, 30), (182, 45), (365, 180)])
+def test_a_leak_of_late_goes_on(history, lately, noise):
+    """A rise of 15 points began not long ago and is told in full: forecast to stop, the warning would come too late."""
+    rng = np.random.default_rng(17)
+    path = 10 + 15 * np.maximum(np.arange(history + 30) - (history - lately), 0) / lately
+    values = path + rng.normal(0, noise, (40, history + 30))
+    batch = forecast_many(values[:, :history], 30, lower_bound=0.0, upper_bound=100.0)
+    told = (batch.mean[:, -1] - path[history - 1]) / (path[-1] - path[history - 1])
+    assert 0.85 < np.median(told) < 1.15
+    inside = (values[:, history:] >= batch.lower[80]) & (values[:, history:] <= batch.upper[80])
+    assert inside.mean() > 0.75
+
+
+def padded(y, before):
+    """*y* in age order, as if it had begun *before* steps after the batch."""
+    return np.concatenate([np.full(before, y[0]), y])[None, ::-1].copy()
+
+
+def left(y, *regressors):
+    """Share of squares that least squares leaves, by numpy."""
+    columns = np.column_stack([np.ones(len(y)), *regressors])
+    rest = y - columns @ np.linalg.lstsq(columns, y, rcond=None)[0]
+    return (rest**2).sum() / ((y - y.mean()) ** 2).sum()
+
+
+def test_a_step_a_line_and_a_turn_are_told_by_what_they_leave():
+    rng = np.random.default_rng(16)
+    y = rng.normal(size=60) + np.where(np.arange(60) >= 48, 4.0, 0.0)
+    moved = histories.changes(padded(y, 20), np.array([60]))
+    age = np.arange(60)[::-1]
+    by_step = min(left(y, age < k) for k in range(3, 58))
+    by_turn, newer = min((left(y, np.maximum(k - age, 0)), k) for k in range(5, 61))
+    assert moved.line_or_step[0] == pytest.approx(np.log((by_step + 0.01) / (left(y, age) + 0.01)), rel=1e-9)
+    assert moved.turn_or_step[0] == pytest.approx(np.log((by_turn + 0.01) / (by_step + 0.01)), rel=1e-9)
+    assert (moved.step.age[0], moved.turn.age[0]) == (12, newer)
+    assert moved.step.size[0] == pytest.approx(y[-12:].mean() - y[:-12].mean(), rel=1e-9)
+
+
+def test_a_turn_is_where_it_was_and_goes_on_as_it_did():
+    y = 3 + 0.5 * np.maximum(np.arange(60) - 40, 0)
+    turn = histories.one_turn(padded(y, 20), np.array([60]))
+    assert turn.age[0] == 19
+    assert (turn.end[0], turn.slope[0], turn.left[0]) == pytest.approx((y[-1], 0.5, 0.0), abs=1e-9)
+    moved = histories.changes(padded(y, 20), np.array([60]))
+    assert moved.turn_or_step[0] < -2
+    assert histories.changes(padded(np.arange(60.0), 20), np.array([60])).line_or_step[0] > 2
 
 
 def test_smoothing_is_that_of_statsmodels():

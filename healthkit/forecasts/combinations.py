@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from healthkit.forecasts.histories import Floats, Ints, moves
+from healthkit.forecasts.histories import Changes, Floats, Histories, moves
 
+CONTEXTS = 14
 TRAINED = (1 / 6, 20.0)
 """Shortest and longest history against the horizon that the gate was trained on; what is beyond counts as these."""
 
@@ -48,20 +49,30 @@ def evidence(tested: Floats, actual: Floats) -> Floats:
     return out
 
 
-def context(ages: Floats, spans: Ints, horizon: int, season: int) -> Floats:
-    """(n, 5) what kind of series this is: how often still, how persistent, how long, how often measured, how quiet now."""
-    diffs = ages[:, :-1] - ages[:, 1:]
-    count = np.maximum(spans - 1, 1)
-    still = ((diffs == 0).sum(axis=1) - (ages.shape[1] - spans)) / count
-    quiet = np.where((diffs != 0).any(axis=1), (diffs != 0).argmax(axis=1), spans)
-    seven = moves(ages, spans, np.minimum(7, count))
-    one = np.abs(diffs).sum(axis=1) / count
+def context(past: Histories, moved: Changes, horizon: int, season: int) -> Floats:
+    """(n, `CONTEXTS`) what kind of series this is.
+
+    How often still, how persistent, how long, how often measured, how quiet now; whether it moves one way only, as what is
+    kept for ever does, and which; of how many changes it is made; how much it moves for its size; whether a change is due; and
+    whether a line or one step describes it, and how lately that step was; and whether one turn or one step, and how lately it turned.
+    """
+    seven = moves(past.ages, past.spans, np.minimum(7, np.maximum(past.spans - 1, 1)))
+    ahead = moved.each.sum(axis=1) / np.maximum(moved.path, 1e-300)
     columns = (
-        (np.log(still + 0.02) + 2) / 1.5,
-        np.log((seven + 1e-4) / (one + 1e-4)),
-        np.log(np.clip(spans / horizon, *TRAINED)) - 0.5,
-        np.full(len(ages), float(season > 7)),
-        (np.log((quiet + 1) / horizon) + 3) / 2,
+        (np.log(moved.still + 0.02) + 2) / 1.5,
+        np.log((seven + 1e-4) / (moved.typical + 1e-4)),
+        np.log(np.clip(past.spans / horizon, *TRAINED)) - 0.5,
+        np.full(len(seven), float(season > 7)),
+        (np.log((moved.quiet + 1) / horizon) + 3) / 2,
+        (np.log((1 - np.abs(ahead)) / 2 + 0.02) + 2) / 1.5,
+        ahead,
+        (np.log(moved.effective) - 2) / 1.5,
+        (np.log(moved.path / np.maximum(past.level, 1e-12) + 1e-4) + 2) / 2,
+        np.log((moved.quiet + 1) / (moved.wait + 1)),
+        moved.line_or_step,
+        np.maximum(-moved.line_or_step, 0) * (1 - moved.step.age / past.spans),
+        moved.turn_or_step,
+        np.maximum(-moved.turn_or_step, 0) * (1 - moved.turn.age / past.spans),
     )
     return np.asarray(np.clip(np.stack(columns, axis=1), -3.0, 3.0))
 

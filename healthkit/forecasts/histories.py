@@ -37,6 +37,65 @@ class Histories:
     empty: Bools
     """(n,) whether there is no value at all."""
 
+    @property
+    def level(self) -> Floats:
+        """(n,) distance of the last value from zero, scaled."""
+        return np.asarray(np.abs(self.centre) / self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The one step that describes each history best, least squares."""
+
+    age: Ints
+    """(n,) how many values are after it"""
+    size: Floats
+    """(n,) how far it goes"""
+    left: Floats
+    """(n,) the share of squares it leaves"""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The level that turns into a slope which describes each history best, least squares; a plain line turned at the first value."""
+
+    age: Ints
+    """(n,) how many values are after it"""
+    end: Floats
+    """(n,) its height at the newest value"""
+    slope: Floats
+    """(n,) per step, since it turned"""
+    left: Floats
+    """(n,) the share of squares it leaves"""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How each history moves from one step to the next."""
+
+    each: Floats
+    """(n, length - 1) change into each value, newest first; 0 before the first value."""
+    path: Floats
+    """(n,) sum of the absolute changes."""
+    typical: Floats
+    """(n,) mean absolute change."""
+    still: Floats
+    """(n,) share of steps without change."""
+    quiet: Ints
+    """(n,) steps since the last change; the whole span where there was none."""
+    wait: Floats
+    """(n,) mean steps from one change to the next."""
+    effective: Floats
+    """(n,) how many changes of one size would be as uneven: (sum)^2 / sum of squares (Kish 1965, effective sample size); 1 = one
+    change is everything."""
+    step: Step
+    turn: Turn
+    line_or_step: Floats
+    """(n,) log of what the best single step leaves of the squares, against what a line leaves: below 0 a step describes the history
+    better. A hundredth of the whole is nothing."""
+    turn_or_step: Floats
+    """(n,) log of what the best turn leaves, against what the best step leaves: below 0 a turn describes the history better."""
+
 
 def pick(table: Floats, index: Ints) -> Floats:
     """``table[i, index[i, ...]]`` for every row i; a tenth of the overhead of np.take_along_axis on few rows."""
@@ -100,6 +159,74 @@ def futures(histories: Histories, offsets: Ints, steps: Ints) -> Floats:
     index = np.clip(age, 0, histories.ages.shape[1] - 1)
     known = (age >= 0) & (pick(histories.seen.astype(np.float64), index) > 0)
     return np.where(known, pick(histories.ages, index), np.nan)
+
+
+def changes(ages: Floats, spans: Ints) -> Changes:
+    """`Changes` of *ages* (n, length), in age order, *spans* (n,) long."""
+    each = ages[:, :-1] - ages[:, 1:]
+    size, moved, count = np.abs(each), each != 0, np.maximum(spans - 1, 1)
+    path, number = size.sum(axis=1), moved.sum(axis=1)
+    share = size / np.maximum(path, 1e-300)[:, None]
+    step, turn = one_step(ages, spans), one_turn(ages, spans)
+    line, stepped, turned = (np.log(left + 0.01) for left in (left_by_line(ages, spans), step.left, turn.left))
+    return Changes(
+        each=each,
+        path=path,
+        typical=path / count,
+        still=1 - number / count,
+        quiet=np.where(number > 0, moved.argmax(axis=1), spans),
+        wait=count / np.maximum(number, 1),
+        effective=1 / np.maximum((share**2).sum(axis=1), 1 / count),
+        step=step,
+        turn=turn,
+        line_or_step=stepped - line,
+        turn_or_step=turned - stepped,
+    )
+
+
+def one_step(ages: Floats, spans: Ints) -> Step:
+    """The best `Step` with at least three values on either side."""
+    newer = np.arange(1, ages.shape[1] + 1.0)
+    _, apart, whole = centred(ages, spans)
+    least = np.minimum(3, np.maximum(spans // 2, 1))[:, None]
+    usable = (newer >= least) & (spans[:, None] - newer >= least)
+    reciprocals = 1 / newer + 1 / np.maximum(spans[:, None] - newer, 1)
+    total = np.cumsum(apart, axis=1)
+    explained = np.where(usable, total**2 * reciprocals, 0.0)
+    best = explained.argmax(axis=1)[:, None]
+    size, gone = (pick(each, best)[:, 0] for each in (total * reciprocals, explained))
+    return Step(best[:, 0] + 1, size, np.maximum(1 - gone / whole, 0))
+
+
+def one_turn(ages: Floats, spans: Ints, least: int = 5) -> Turn:
+    """The best `Turn` with at least *least* values after it."""
+    newer = np.arange(1, ages.shape[1] + 1.0)
+    mean, apart, whole = centred(ages, spans)
+    height = newer * (newer + 1) / 2 / spans[:, None]  # mean of the regressor: 0 until it turns and then 1, 2, 3 ...
+    spread = np.maximum(newer * (newer + 1) * (2 * newer + 1) / 6 - height**2 * spans[:, None], 1e-9)
+    usable = (newer >= np.minimum(least, spans)[:, None]) & (newer <= spans[:, None])
+    total = np.cumsum(np.cumsum(apart, axis=1), axis=1)
+    explained = np.where(usable, total**2 / spread, 0.0)
+    best = explained.argmax(axis=1)[:, None]
+    slope, rest, gone = (pick(each, best)[:, 0] for each in (total / spread, newer - height, explained))
+    return Turn(best[:, 0] + 1, mean + slope * rest, slope, np.maximum(1 - gone / whole, 0))
+
+
+def left_by_line(ages: Floats, spans: Ints) -> Floats:
+    """(n,) share of squares that the least-squares line leaves of each history."""
+    age = np.arange(ages.shape[1])
+    _, apart, whole = centred(ages, spans)
+    along = np.where(age < spans[:, None], age - (spans[:, None] - 1) / 2, 0.0)
+    explained = (apart * along).sum(axis=1) ** 2 / np.maximum((along**2).sum(axis=1), 1e-300)
+    return np.asarray(np.maximum(1 - explained / whole, 0))
+
+
+def centred(ages: Floats, spans: Ints) -> tuple[Floats, Floats, Floats]:
+    """(n,) mean within the span, (n, length) distance from it, 0 before the span, and (n,) the sum of its squares."""
+    inside = np.arange(ages.shape[1]) < spans[:, None]
+    mean = np.where(inside, ages, 0.0).sum(axis=1) / spans
+    apart = np.where(inside, ages - mean[:, None], 0.0)
+    return mean, apart, np.maximum((apart**2).sum(axis=1), 1e-300)
 
 
 def moves(ages: Floats, spans: Ints, lag: Ints) -> Floats:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healthkit.forecasts.histories import pick
+from healthkit.forecasts.histories import one_turn, pick
 from healthkit.forecasts.seasons import own_period, profile, without_spikes
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ NAMES = (
     "middle move fortieth",
     "middle move of the newer half",
     "curve",
+    "drift of the newer half",
+    "line from the last value",
+    "line since the turn",
 )
 
 
@@ -196,7 +199,7 @@ def parameters(plain: Floats, spans: Ints) -> tuple[Floats, Floats, Floats]:
     line, newer_line, newest_line = (sums.line(w) for w in (full, half, quarter))
     calm_line, calm_newest = (calm.line(w)[1] for w in (full, quarter))
     mean, recent = sums.mean(full), sums.mean(width(spans, 1 / 12, min(7, plain.shape[1])))
-    ses3 = smoothed(plain, 0.3)
+    ses3, turn = smoothed(plain, 0.3), one_turn(plain, spans)
     slow, fast = 0.2 * spans + 1, 0.03 * spans + 1
     moves = [middle_move(plain, spans, width(spans, share, 2)) for share in (1 / 4, 1 / 8, 1 / 12, 1 / 24, 1 / 40)]
     moves.append(middle_move(plain, half, width(spans, 1 / 12, 2)))
@@ -222,6 +225,9 @@ def parameters(plain: Floats, spans: Ints) -> tuple[Floats, Floats, Floats]:
         (zero, zero, forever),
         *((last, move, forever) for move in moves),
         (newest_line[0], *curve(sums, spans)),
+        (last, (last - at(plain, half - 1)) / np.maximum(half - 1, 1), forever),
+        (last, line[1], forever),
+        (turn.end, turn.slope, forever),
     ]
     level, slope, tau = (np.stack(column, axis=1) for column in zip(*table, strict=True))
     return level, slope, tau

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from healthkit.forecasts.histories import Floats, Ints, moves, pick
+from healthkit.forecasts.histories import Changes, Floats, Ints, moves, pick
 
 FEATURES = (
     "log step",
@@ -37,9 +37,16 @@ FEATURES = (
     "unevenness of moves over a quarter of the span",
     "naive error far",
     "share of the three largest steps",
+    "line or one step",
+    "since that step, against the step ahead",
+    "turn or one step",
+    "since that turn, against the step ahead",
     "large error that way",
     "mean error that way",
     "largest step that way",
+    "the one step that way",
+    "the line since the turn that way",
+    "the line since the turn the other way",
     "change that way",
     "change the other way",
     "room that way",
@@ -88,6 +95,8 @@ class Scene:
     """(n, length) history in age order."""
     spans: Ints
     """(n,) length of each history."""
+    moved: Changes
+    """How the history moves."""
     level: Floats
     """(n,) distance of the last value from zero."""
     naive: Floats
@@ -98,18 +107,17 @@ class Scene:
 
 def features(scene: Scene) -> Floats:
     """(2, n, n_steps, features): below and above the mean."""
-    diffs = scene.ages[:, :-1] - scene.ages[:, 1:]
-    typical = np.abs(diffs).sum(axis=1) / np.maximum(scene.spans - 1, 1)
-    shared = [*of_backtest(scene, typical), *of_history(scene, diffs, typical)]
+    shared = [*of_backtest(scene), *of_history(scene)]
     out = np.empty((2, *scene.mean.shape, len(FEATURES)))
     for side, sign in enumerate((-1, 1)):
-        columns = [*shared, *of_side(scene, diffs, typical, sign)]
+        columns = [*shared, *of_side(scene, sign)]
         out[side] = np.stack([np.broadcast_to(column, scene.mean.shape) for column in columns], axis=-1)
     return out
 
 
-def of_backtest(scene: Scene, typical: Floats) -> list[Floats]:
+def of_backtest(scene: Scene) -> list[Floats]:
     """Steps and horizon, and how wrong the combined path was from the rolling origins."""
+    typical = scene.moved.typical
     known = np.isfinite(scene.residuals)
     size = np.where(known, np.abs(scene.residuals), 0.0)
     knots, steps = scene.knots, scene.steps
@@ -132,24 +140,22 @@ def of_backtest(scene: Scene, typical: Floats) -> list[Floats]:
     ]
 
 
-def of_history(scene: Scene, diffs: Floats, typical: Floats) -> list[Floats]:
+def of_history(scene: Scene) -> list[Floats]:
     """Disagreement of the members, and how the series itself moves."""
-    spans, steps = scene.spans, scene.steps
-    count = np.maximum(spans - 1, 1)
-    still = ((diffs == 0).sum(axis=1) - (scene.ages.shape[1] - spans)) / count
-    quiet = np.where((diffs != 0).any(axis=1), (diffs != 0).argmax(axis=1), spans)
+    spans, steps, moved, typical = scene.spans, scene.steps, scene.moved, scene.moved.typical
+    count, size = np.maximum(spans - 1, 1), np.abs(moved.each)
     newest = np.maximum(spans // 8, 1)
-    recent = pick(np.cumsum(np.abs(diffs), axis=1), np.minimum(newest, count)[:, None] - 1)[:, 0] / newest
+    recent = pick(np.cumsum(size, axis=1), np.minimum(newest, count)[:, None] - 1)[:, 0] / newest
     lags = (newest, np.maximum(spans // 3, 1), np.minimum(7, count))
     known = np.isfinite(scene.naive)
     root = np.sqrt(scene.knots / scene.knots[-1])
-    largest = np.partition(np.abs(diffs), -3, axis=1)[:, -3:]
+    largest = np.partition(size, -3, axis=1)[:, -3:]
     return [
         log(scene.spread),
         log(typical[:, None] * np.sqrt(steps)),
         *(log(moves(scene.ages, spans, lag))[:, None] for lag in lags),
-        np.log(still + 0.02)[:, None],
-        np.log((quiet[:, None] + 1) / steps),
+        np.log(moved.still + 0.02)[:, None],
+        np.log((moved.quiet[:, None] + 1) / steps),
         log(recent)[:, None],
         np.log1p(scene.level)[:, None],
         log(unevenness(scene.ages, spans, np.maximum(spans // 12, 1)))[:, None],
@@ -159,20 +165,29 @@ def of_history(scene: Scene, diffs: Floats, typical: Floats) -> list[Floats]:
                 np.where(known, np.abs(scene.naive), 0.0) / root, known * root, typical * np.sqrt(scene.knots[-1])
             )
         )[:, None],
-        log(largest.sum(axis=1) / np.maximum(np.abs(diffs).sum(axis=1), 1e-300))[:, None],
+        log(largest.sum(axis=1) / np.maximum(moved.path, 1e-300))[:, None],
+        moved.line_or_step[:, None],
+        np.log(moved.step.age[:, None] / steps),
+        moved.turn_or_step[:, None],
+        np.log(moved.turn.age[:, None] / steps),
     ]
 
 
-def of_side(scene: Scene, diffs: Floats, typical: Floats, sign: int) -> list[Floats]:
+def of_side(scene: Scene, sign: int) -> list[Floats]:
     """What differs below (*sign* -1) and above (1) the mean."""
     known = np.isfinite(scene.residuals)
     root = np.sqrt(scene.knots / scene.knots[-1])
-    blind = typical * np.sqrt(scene.knots[-1])
+    blind = scene.moved.typical * np.sqrt(scene.knots[-1])
+    turn = scene.moved.turn
+    line = turn.end[:, None] + turn.slope[:, None] * scene.steps
+    turned = np.clip(line, *scene.bounds[:, :, None]) - scene.mean
     that = np.where(known, np.maximum(sign * scene.residuals, 0.0), 0.0) / root
     return [
         log(ranked(that, known, (0.8,), blind)[0])[:, None],
         log(mean_where(that, known * root, blind))[:, None],
-        log(np.maximum(sign * diffs, 0).max(axis=1))[:, None],
+        log(np.maximum(sign * scene.moved.each, 0).max(axis=1))[:, None],
+        log(np.maximum(sign * scene.moved.step.size, 0))[:, None],
+        *(log(np.maximum(way * turned, 0)) for way in (sign, -sign)),
         log(np.maximum(sign * scene.mean, 0)),
         log(np.maximum(-sign * scene.mean, 0)),
         *(room(scene, way) for way in (sign, -sign)),

@@ -69,7 +69,8 @@ def study(values: Floats, bounds: Floats, horizon: int, season: int, gate: combi
     actual = np.where(offsets[:, :, None] > 0, histories.futures(past, offsets, knots), np.nan)
     each = members.paths(members.newest(fitted, ORIGINS + 1), steps, past.spans, season)
     evidence = combinations.evidence(tested, actual)
-    context = combinations.context(past.ages, past.spans, horizon, season)
+    moved = histories.changes(past.ages, past.spans)
+    context = combinations.context(past, moved, horizon, season)
     weight = combinations.weights(evidence, context, gate)
     within = (bounds - past.centre) / past.scale
     mean = np.clip(np.einsum("nm,nmh->nh", weight, each), within[0][:, None], within[1][:, None])
@@ -84,7 +85,8 @@ def study(values: Floats, bounds: Floats, horizon: int, season: int, gate: combi
         steps=coarse,
         ages=past.ages,
         spans=past.spans,
-        level=np.abs(past.centre) / past.scale,
+        moved=moved,
+        level=past.level,
         naive=actual - histories.pick(past.ages, offsets)[:, :, None],
         bounds=within,
     )
