@@ -1,10 +1,10 @@
-"""Straight lines of every cleanness, leaks and steps, and write ``docs/forecast-lines.md``: a disk that fills is the commonest case.
+"""Straight lines of every cleanness, leaks, steps and plain noise, and write ``docs/forecast-lines.md``: a disk that fills is the commonest case.
 
     python benchmarks/forecast_lines.py
 
 Lines in per cent, between the bounds 0 and 100, with white noise, that rise by some points over the history and go on: lines of
-this kind are trained on, these are not. And lines that begin to rise, or that make one step, not long ago. Fifteen seconds on one
-core.
+this kind are trained on, these are not. And lines that begin to rise, or that make one step, not long ago; and noise around a
+level that stays. Twenty seconds on one core.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.signal import lfilter
 
 from healthkit.forecasts import forecast_many
 
@@ -47,6 +48,15 @@ week of rising is enough to tell a leak from a step, unless noise hides it: then
 step that is not new, in values with little noise, the interval is often too narrow.
 
 """
+PHIS, STEADY = (0.0, 0.8, 0.97), ((30, 180), (60, 180), (90, 180), (365, 180), (365, 30))
+STEADY_HEAD = """
+## Nothing changed
+
+Noise of standard deviation 5 around 50, white or correlated from day to day by the number given (AR(1)), between the bounds 0
+and 100: share of future values inside the 80 % and the 95 % interval, and the share of series that are expected to reach 80,
+which is six standard deviations away. Half a year ahead, with a year of history, the 80 % interval is too narrow.
+
+"""
 
 
 def disks(path: Floats, n: int, noise: float) -> tuple[Floats, dict[int, float]]:
@@ -78,6 +88,17 @@ def steps(n: int, age: int, noise: float) -> str:
     return f"{(mean[-1] - path[-1]) / CHANGE:.2f} / {inside[80]:.2f}"
 
 
+def steady(n: int, horizon: int, phi: float) -> str:
+    """Shares inside the 80 % and the 95 % interval, and the share that is expected to reach 80."""
+    shocks = np.random.default_rng(1).normal(size=(SERIES, n + horizon))
+    shocks[:, 1:] *= np.sqrt(1 - phi**2)
+    values = 50 + 5 * lfilter([1], [1, -phi], shocks)
+    batch = forecast_many(values[:, :n], horizon, lower_bound=0, upper_bound=100)
+    future = values[:, n:]
+    inside = (((future >= batch.lower[k]) & (future <= batch.upper[k])).mean() for k in (80, 95))
+    return " / ".join(f"{share:.2f}" for share in (*inside, np.isfinite(batch.crossing(80.0)[0]).mean()))
+
+
 def main() -> int:
     """Measure and write the page."""
     rows = [f"| days, ahead | rise | {' | '.join(f'noise {noise:g}' for noise in NOISES)} |"]
@@ -91,7 +112,11 @@ def main() -> int:
     for since in SINCE:
         cells = " | ".join(kind(*since, noise) for kind in (leaks, steps) for noise in LATE_NOISES)
         late.append(f"| {since[0]}, {since[1]} | {cells} |")
-    TARGET.write_text(HEAD + "\n".join(rows) + "\n" + LATELY_HEAD + "\n".join(late) + "\n", encoding="utf-8")
+    still = [f"| days, ahead | {' | '.join(f'correlated by {phi:g}' for phi in PHIS)} |", "|---|" + "---|" * len(PHIS)]
+    still += [f"| {n}, {horizon} | {' | '.join(steady(n, horizon, phi) for phi in PHIS)} |" for n, horizon in STEADY]
+    tables = ("\n".join(table) + "\n" for table in (rows, late, still))
+    page = (part for pair in zip((HEAD, LATELY_HEAD, STEADY_HEAD), tables, strict=True) for part in pair)
+    TARGET.write_text("".join(page), encoding="utf-8")
     print(f"wrote {TARGET.name}")
     return 0
 
