@@ -198,13 +198,13 @@ def one_step(ages: Floats, spans: Ints) -> Step:
     return Step(best[:, 0] + 1, size, np.maximum(1 - gone / whole, 0))
 
 
-def one_turn(ages: Floats, spans: Ints, least: int = 5) -> Turn:
-    """The best `Turn` with at least *least* values after it."""
+def one_turn(ages: Floats, spans: Ints) -> Turn:
+    """The best `Turn` with at least five values after it."""
     newer = np.arange(1, ages.shape[1] + 1.0)
     mean, apart, whole = centred(ages, spans)
     height = newer * (newer + 1) / 2 / spans[:, None]  # mean of the regressor: 0 until it turns and then 1, 2, 3 ...
     spread = np.maximum(newer * (newer + 1) * (2 * newer + 1) / 6 - height**2 * spans[:, None], 1e-9)
-    usable = (newer >= np.minimum(least, spans)[:, None]) & (newer <= spans[:, None])
+    usable = (newer >= np.minimum(5, spans)[:, None]) & (newer <= spans[:, None])
     total = np.cumsum(np.cumsum(apart, axis=1), axis=1)
     explained = np.where(usable, total**2 / spread, 0.0)
     best = explained.argmax(axis=1)[:, None]
