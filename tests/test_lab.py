@@ -71,10 +71,10 @@ def test_a_kernel_has_healthkit_and_knows_the_home(lab):
     kernel = _api(server, "kernels", "POST", {"name": "python3"})
     client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{kernel['id']}.json"))
     client.load_connection_file()
-    client.start_channels()
+    client.start_channels(hb=False)  # a kernel that starts slowly misses a heartbeat, and would be called dead
     said = []
     try:
-        client.wait_for_ready(timeout=30)
+        client.wait_for_ready(timeout=60)
         code = "import healthkit.config, sys; print(healthkit.config.home(), sys.executable)"
         client.execute_interactive(code, timeout=30, output_hook=lambda m: said.append(m["content"].get("text", "")))
     finally:
