@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
 from healthkit.cli import main as cli
 from healthkit.config import Config, config_path, parse_config
+from healthkit.schedule.tasks import TASKS
 
 
 def run(*arguments, home=None, **more):
@@ -105,6 +108,30 @@ def test_a_bad_configuration_exits_78_naming_key_file_and_line(tmp_path):
 def test_config_show_is_yaml_or_json(tmp_path):
     assert yaml.safe_load(run("config", "show", home=tmp_path).stdout)["mail"]["port"] == 587
     assert json.loads(run("config", "show", "-f", "json", home=tmp_path).stdout)["collect"]["every"] == 60
+
+
+def test_a_table_is_a_line_per_row_where_it_is_read_by_programs_and_folded_on_a_terminal(tmp_path):
+    names = {task.name for task in TASKS}
+    piped = run("schedule", "show", home=tmp_path).stdout.splitlines()
+    assert names == {line.split()[0] for line in piped[1:]}
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-P", "-m", "healthkit", "schedule", "show", "--home", str(tmp_path)]
+    with subprocess.Popen(command, stdout=theirs, env=os.environ | {"TERM": "xterm", "COLUMNS": "72"}) as process:
+        os.close(theirs)
+        shown = click.unstyle(b"".join(iter(lambda: _read(ours), b"")).decode()).splitlines()
+    os.close(ours)
+    assert process.returncode == 0
+    assert len(shown) > len(piped)
+    assert max(map(len, shown)) <= 72
+    assert names < {line.split(" ")[0] for line in shown}
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux's end of file: the other side is closed
+        return b""
 
 
 def test_a_metric_nobody_measured_is_named(tmp_path, capsys):

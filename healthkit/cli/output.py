@@ -19,7 +19,10 @@ def write_json(data: Any) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """A table for a terminal; control characters in its cells are shown, not obeyed."""
+    """A table: folded to the width of a terminal; elsewhere a line per row, which grep finds whole.
+
+    Control characters in its cells are shown, not obeyed.
+    """
     cells = [[_visible(str(cell)) for cell in row] for row in rows]
     try:
         from rich.console import Console
@@ -28,12 +31,16 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     except ModuleNotFoundError:  # a host that only collects
         _write_plain(columns, cells, title)
         return
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        _write_plain(columns, cells, title)
+        return
     table = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for at, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=at == 0)  # the first one is what a row is called
     for row in cells:
         table.add_row(*map(Text, row))
-    Console(soft_wrap=False).print(table)
+    console.print(table)
 
 
 def _write_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
