@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +145,16 @@ def test_home_as_an_option_wins(tmp_path):
     assert Path(done.stdout.strip()) == config_path(tmp_path / "other")
 
 
+def _shown(tmp_path_factory):
+    """A month of a small fleet, made once."""
+    from healthkit import demo
+
+    home = tmp_path_factory.getbasetemp() / "shown"
+    if not home.exists():
+        demo.write_demo(home, hosts=2, days=30, every="1h")
+    return home
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("shown")
 @pytest.mark.parametrize(
@@ -151,11 +162,7 @@ def test_home_as_an_option_wins(tmp_path):
     [("trend", "rises"), ("percentiles", "p95"), ("forecast", "reaches 80\u00a0% on"), ("anomalies", "measured")],
 )
 def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, capsys, what, said):
-    from healthkit import demo
-
-    home = tmp_path_factory.getbasetemp() / "shown"
-    if not home.exists():
-        demo.write_demo(home, hosts=2, days=30, every="1h")
+    home = _shown(tmp_path_factory)
     options = ["--host", "db-1", "--device", "/var", "--limit", "80%", "--home", str(home)]
     assert cli.main(["show", what, "disk_used_ratio", *options]) == 0
     assert said in capsys.readouterr().out
@@ -167,3 +174,27 @@ def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, capsys, what, 
     assert 0 < shown["coverage"] <= 1
     if what == "forecast":
         assert shown["crossing"]["median"].startswith("202")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("shown")
+def test_show_takes_this_host_the_host_as_a_whole_and_the_configured_limit(tmp_path, tmp_path_factory, capsys):
+    mine = shutil.copytree(_shown(tmp_path_factory), tmp_path / "mine")
+    config_path(mine).parent.mkdir(exist_ok=True)
+    config_path(mine).write_text("host: db-1\nlimits: {disk: 0.85}\n")
+
+    def show(*arguments):
+        status = cli.main(["show", *arguments, "--home", str(mine)])
+        return status, capsys.readouterr()
+
+    assert "reaches 85\u00a0% on" in show("forecast", "disk_used_ratio", "--device", "/var")[1].out
+    assert show("forecast", "disk_used_ratio", "--device", "/var")[1].out.endswith("; by the max of each day\n")
+    named = show("trend", "cpu_busy_ratio", "--host", "db-1", "--device", "")
+    assert show("trend", "cpu_busy_ratio") == named
+    status, said = show("forecast", "disk_used_ratio")
+    assert status == 64
+    assert "'/', '/var'" in said.err
+    config_path(mine).write_text("host: elsewhere\n")
+    status, said = show("trend", "cpu_busy_ratio")
+    assert status == 64
+    assert "'db-1'" in said.err

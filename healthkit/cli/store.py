@@ -84,4 +84,4 @@ def _short(value: object) -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
         items = [str(item) for item in value]
         return ", ".join(items[:6]) + (f" and {len(items) - 6} more" if len(items) > 6 else "")
-    return str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
