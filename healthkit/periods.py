@@ -84,6 +84,20 @@ class Period:
             return cls(start, _first_of_month(start, 3), f"{start.year:04d}-Q{start.month // 3 + 1}", cadence)
         raise ParameterError(f"cadence {cadence!r}: one of {', '.join(CADENCES)}")
 
+    @classmethod
+    def asked(cls, cadence: Cadence, label: str, now: datetime) -> Period:
+        """The period that a report of this cadence is to be of.
+
+        Raises:
+            ParameterError: It is no label, another cadence's, or of a period that has not begun.
+        """
+        period = cls.parse(label)
+        if period.cadence != cadence:
+            raise ParameterError(f"period {label!r} is {period.cadence}, the report is {cadence}")
+        if period.start > now:
+            raise ParameterError(f"period {label!r} has not begun")
+        return period
+
     def previous(self) -> Period:
         """The period that ends where this one starts."""
         return Period.of(self.cadence, self.start - timedelta(microseconds=1))

@@ -276,11 +276,7 @@ def review(
     place = config.home(home or None)
     settings = config.load_config(place)
     moment = _moment(now)
-    chosen = Period.parse(period) if period else _newest(place, cadence, moment)
-    if chosen.cadence != cadence:
-        raise ParameterError(f"period {period!r} is {chosen.cadence}, the report is {cadence}")
-    if chosen.start > moment:
-        raise ParameterError(f"period {period!r} has not begun")
+    chosen = Period.asked(cadence, period, moment) if period else _newest(place, cadence, moment)
     wanted = [name.strip() for name in (hosts.split(",") if isinstance(hosts, str) else hosts) if name.strip()]
     named = fleets.members(wanted, store.hosts(place), settings.groups) if wanted else ()
     scope = ", ".join(wanted) or ALL

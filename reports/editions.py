@@ -6,14 +6,16 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthkit import ledger
+from healthkit import fleets, ledger, store
 from healthkit.config import Config, load_config
-from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError
+from healthkit.errors import ConfigError, DeliveryError, ParameterError, ReportError, StoreError
+from healthkit.periods import CADENCES, Period
 from healthkit.quantities import digits
 from healthkit.reports import (
     archive,
@@ -204,8 +206,22 @@ def order(
     given = useful | wanted | dict(parameters or {})
     check(known, given)
     root, moment = output or home / "reports", now or datetime.now(UTC)
+    _check_scope(home, config, name, period=period, hosts=hosts, moment=moment)
     root.mkdir(parents=True, exist_ok=True)
     return Order(home, config, root, path, period, tuple(hosts), given, tuple(to), moment, pdf)
+
+
+def _check_scope(home: Path, config: Config, name: str, *, period: str, hosts: Sequence[str], moment: datetime) -> None:
+    """Of our own reports, whether there is such a period, and whether the hosts are known; of others, how a period is written."""
+    if name not in CADENCES:
+        if period:
+            Period.parse(period)
+        return
+    if period:
+        Period.asked(name, period, moment)
+    if hosts:
+        with suppress(StoreError):  # the notebook meets it too, and then the operators are told
+            fleets.members(hosts, store.hosts(home), config.groups)
 
 
 def run(placed: Order, **options: Any) -> Any:

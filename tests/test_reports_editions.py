@@ -167,6 +167,10 @@ def test_a_later_success_replaces_the_failure_and_a_failure_leaves_the_success(h
         ({"to": ["nobody"]}, ParameterError, "not a mail address"),
         ({"name": "montly"}, ParameterError, "there are .*mine.*weekly"),
         ({"name": "/nowhere/x.ipynb"}, ParameterError, "no notebook"),
+        ({"period": "2026-W99"}, ParameterError, "period '2026-W99'"),
+        ({"name": "weekly", "period": "2026-11"}, ParameterError, "is monthly, the report is weekly"),
+        ({"name": "weekly", "period": "2999-W01"}, ParameterError, "has not begun"),
+        ({"name": "weekly", "hosts": ["nobody"]}, ParameterError, "nobody"),
     ],
 )
 def test_what_cannot_be_asked_leaves_no_trace(home, options, error, message):
