@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from healthkit.config import Config, load_config
+from healthkit.quantities import counted
 from healthkit.reports import delivery, files
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,10 @@ class Delivery:
     """Recipients it will never reach, with the reason."""
 
     def __str__(self) -> str:
-        parts = [f"sent to {len(self.sent)}"]
+        parts = [f"sent to {counted(len(self.sent), 'recipient')}"] if self.sent else []
         for word, some in (("queued", self.queued), ("refused", self.refused)):
             parts += [f"{word} for {name}: {why}" for name, why in some.items()]
-        return "; ".join(parts)
+        return "; ".join(parts) or "nothing to send"
 
 
 def joined(outcomes: Iterable[Delivery]) -> Delivery:

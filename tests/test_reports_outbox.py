@@ -230,3 +230,10 @@ def test_what_is_no_address_is_refused_before_anything_is_written(tmp_path, addr
     with pytest.raises(ParameterError, match="not a mail address"):
         outbox.send(tmp_path, Config(), message(), [address])
     assert not (tmp_path / "outbox").exists()
+
+
+def test_what_became_of_mail_is_said_in_a_line():
+    assert str(outbox.Delivery()) == "nothing to send"
+    assert str(outbox.Delivery(sent=("a@example.org",))) == "sent to 1 recipient"
+    both = outbox.Delivery(sent=("a@example.org", "b@example.org"), queued={"c@example.org": "451 later"})
+    assert str(both) == "sent to 2 recipients; queued for c@example.org: 451 later"
