@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from healthkit import display
 from healthkit.jsons import plain
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from healthkit.charts import Chart
 
 MEDIA_TYPE = "application/vnd.healthkit+json"
+
+
+class Table(NamedTuple):
+    """What is told below a sentence."""
+
+    columns: Sequence[str]
+    """Headings."""
+    rows: Sequence[Sequence[object]]
+    """Cells, plain text or numbers."""
 
 
 def bundle(

@@ -158,14 +158,21 @@ def _shown(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.xdist_group("shown")
 @pytest.mark.parametrize(
-    ("what", "said"),
-    [("trend", "rises"), ("percentiles", "p95"), ("forecast", "reaches 80\u00a0% on"), ("anomalies", "measured")],
+    ("what", "said", "below"),
+    [
+        ("trend", "rises", "Slope a day"),
+        ("percentiles", "p95", "\np95 "),
+        ("forecast", "reaches 80\u00a0% on", "Its mean error there"),
+        ("anomalies", "measured", ""),
+    ],
 )
-def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, capsys, what, said):
+def test_show_says_it_in_a_sentence_and_in_rows(tmp_path_factory, capsys, what, said, below):
     home = _shown(tmp_path_factory)
     options = ["--host", "db-1", "--device", "/var", "--limit", "80%", "--home", str(home)]
     assert cli.main(["show", what, "disk_used_ratio", *options]) == 0
-    assert said in capsys.readouterr().out
+    sentence, _, table = capsys.readouterr().out.partition("\n\n")
+    assert said in sentence
+    assert below in table
     assert cli.main(["show", what, "disk_used_ratio", *options, "-f", "json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert said in shown["sentence"]
@@ -187,8 +194,9 @@ def test_show_takes_this_host_the_host_as_a_whole_and_the_configured_limit(tmp_p
         status = cli.main(["show", *arguments, "--home", str(mine)])
         return status, capsys.readouterr()
 
-    assert "reaches 85\u00a0% on" in show("forecast", "disk_used_ratio", "--device", "/var")[1].out
-    assert show("forecast", "disk_used_ratio", "--device", "/var")[1].out.endswith("; by the max of each day\n")
+    said = show("forecast", "disk_used_ratio", "--device", "/var")[1].out
+    assert "reaches 85\u00a0% on" in said
+    assert "; by the max of each day\n" in said
     named = show("trend", "cpu_busy_ratio", "--host", "db-1", "--device", "")
     assert show("trend", "cpu_busy_ratio") == named
     status, said = show("forecast", "disk_used_ratio")

@@ -59,6 +59,10 @@ def command(
         output.write_json(result.as_dict() | {"sentence": sentence, "of": how, "rows": frame.to_dict("records")})
     else:
         click.echo(sentence)
+        table = result.table()
+        if table.rows:
+            click.echo()
+            output.write_table(*table)
 
 
 def _series(

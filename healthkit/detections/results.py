@@ -13,6 +13,7 @@ from healthkit.schema import title
 if TYPE_CHECKING:
     import pandas as pd
 
+    from healthkit.bundles import Table
     from healthkit.charts import Chart
     from healthkit.detections.detectors import Kind
 
@@ -164,11 +165,17 @@ class Anomalies(Sequence[Anomaly]):
 
         return plot(self.chart(), ax)
 
+    def table(self) -> Table:
+        """Every anomaly, the worst first, for people."""
+        from healthkit.bundles import Table
+
+        rows = [(item.kind, str(item), f"{item.score:.1f}") for item in self.items]
+        return Table(("Kind", "What was seen", "Times the alarm limit"), rows)
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from healthkit.bundles import bundle
 
-        rows = [(item.kind, str(item), f"{item.score:.1f}") for item in self.items]
-        heads = ("Kind", "What was seen", "Times the alarm limit")
+        heads, rows = self.table()
         return bundle("anomalies", str(self), self.as_dict(), columns=heads, rows=rows, charts=[self.chart()])
 
     def __str__(self) -> str:

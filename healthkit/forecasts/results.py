@@ -13,6 +13,7 @@ from healthkit.schema import title
 if TYPE_CHECKING:
     import pandas as pd
 
+    from healthkit.bundles import Table
     from healthkit.charts import Chart
     from healthkit.forecasts.batches import ForecastBatch
 
@@ -161,8 +162,9 @@ class Forecast:
 
         return plot(self.chart(), ax)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from healthkit.bundles import bundle
+    def table(self) -> Table:
+        """The backtest, for people."""
+        from healthkit.bundles import Table
 
         back = self.backtest
         rows = [
@@ -172,7 +174,13 @@ class Forecast:
             ("Error of carrying the last value on", quantity(back.naive_error, self.unit)),
             (f"Inside an interval as wide as its {next(iter(self.lower))} % there", quantity(back.coverage, "ratio")),
         ]
-        return bundle("forecast", str(self), self.as_dict(), columns=("Backtest", ""), rows=rows, charts=[self.chart()])
+        return Table(("Backtest", ""), rows)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        heads, rows = self.table()
+        return bundle("forecast", str(self), self.as_dict(), columns=heads, rows=rows, charts=[self.chart()])
 
 
 def _day(moment: pd.Timestamp) -> str:

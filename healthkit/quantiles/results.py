@@ -15,6 +15,8 @@ from healthkit.schema import title
 if TYPE_CHECKING:
     import pandas as pd
 
+    from healthkit.bundles import Table
+
 
 @dataclass(frozen=True, slots=True)
 class Percentile:
@@ -106,8 +108,9 @@ class Percentiles:
         body: dict[str, Any] = plain(asdict(self))
         return body
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from healthkit.bundles import bundle
+    def table(self) -> Table:
+        """Every percentile with its interval, or why it is not known, for people."""
+        from healthkit.bundles import Table
 
         shown = [
             (
@@ -122,7 +125,13 @@ class Percentiles:
         ]
         heads = (self.by.capitalize(), "Percentile", "Value", "Interval", "Values", "Unknown because")
         skip = 0 if self.by else 1
-        return bundle("percentiles", str(self), self.as_dict(), columns=heads[skip:], rows=[r[skip:] for r in shown])
+        return Table(heads[skip:], [r[skip:] for r in shown])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        heads, rows = self.table()
+        return bundle("percentiles", str(self), self.as_dict(), columns=heads, rows=rows)
 
     def __str__(self) -> str:
         name = title(self.metric) if self.metric else "The series"

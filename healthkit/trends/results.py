@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from healthkit.bundles import Table
     from healthkit.charts import Chart
 
     Floats = NDArray[np.float64]
@@ -85,7 +86,7 @@ class Trend:
             verb = {"rising": "rises", "falling": "falls"}[self.direction]
             line = f"{name} {verb}: {difference(self.slope, self.unit)} a day ({reach})"
         steps = [shift.phrase(self.unit) for shift in self.shifts]
-        return "; ".join([line, *steps, self.evidence, f"{covered(self.coverage)} measured"]) + "."
+        return "; ".join([line, self.evidence, *steps, f"{covered(self.coverage)} measured"]) + "."
 
     def as_dict(self) -> dict[str, Any]:
         """JSON: times as ISO 8601, numbers that are not finite become null."""
@@ -126,17 +127,22 @@ class Trend:
 
         return plot(self.chart(), ax)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from healthkit.bundles import bundle
+    def table(self) -> Table:
+        """Slope and level shifts with their intervals, for people."""
+        from healthkit.bundles import Table
 
         ends = f"{difference(self.lower, self.unit)} to {difference(self.upper, self.unit)}"
         rows = [("Slope a day", "", difference(self.slope, self.unit), ends)]
         for s in self.shifts:
             ends = f"{difference(s.lower, self.unit)} to {difference(s.upper, self.unit)}"
             rows.append(("Level shift", when(s.at), difference(s.size, self.unit), ends))
-        interval = f"{100 * (1 - self.alpha):.6g}% interval"
+        return Table(("", "From", "Change", f"{100 * (1 - self.alpha):.6g}% interval"), rows)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from healthkit.bundles import bundle
+
+        heads, rows = self.table()
         charts = [] if self.series is None else [self.chart()]
-        heads = ("", "From", "Change", interval)
         return bundle("trend", str(self), self.as_dict(), columns=heads, rows=rows, charts=charts)
 
     def to_frame(self) -> pd.DataFrame:
