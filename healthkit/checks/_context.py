@@ -31,6 +31,8 @@ HISTORY = timedelta(days=36)
 """How far back the daily statistics reach: four weeks and a margin to compare with."""
 NOT_INSTALLED = "not installed"
 HOUR = timedelta(hours=1)
+MOMENT = timedelta(minutes=5)
+"""Less than this says little of an hour."""
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -218,6 +220,13 @@ def printable(path: str | os.PathLike[str]) -> str:
 def judge(value: float, warning: float, critical: float) -> Severity:
     """OK up to *warning*, WARNING above it, CRITICAL above *critical*."""
     return Severity.CRITICAL if value > critical else Severity.WARNING if value > warning else Severity.OK
+
+
+def judge_mean(window: pd.DataFrame, warning: float, critical: float) -> Severity:
+    """As `judge`, of the mean of samples; of less than `MOMENT` at most a warning: a burst is no state, and wakes nobody."""
+    severity = judge(float(window["value"].mean()), warning, critical)
+    measured = window["ts"].iloc[-1] - window["ts"].iloc[0]
+    return Severity.WARNING if severity is Severity.CRITICAL and measured < MOMENT else severity
 
 
 def critical_above(limit: float) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import critical_above, judge, stretch
+from healthkit.checks._context import critical_above, judge_mean, stretch
 from healthkit.findings import Finding
 from healthkit.quantities import quantity
 
@@ -42,7 +42,7 @@ def check(context: Context) -> Iterator[Finding]:
                 yield context.unmeasured("cpu", "CPU", metric)
             continue
         mean = float(window["value"].mean())
-        severity = judge(mean, warning, critical)
+        severity = judge_mean(window, warning, critical)
         yield Finding(
             "cpu",
             severity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from healthkit.checks._context import judge, not_applicable, stretch
+from healthkit.checks._context import judge_mean, not_applicable, stretch
 from healthkit.findings import Finding
 from healthkit.quantities import quantity
 
@@ -37,7 +37,7 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         window = context.window(metric, within=context.hour)
         mean = float(window["value"].mean())
-        severity = judge(mean, warning, critical)
+        severity = judge_mean(window, warning, critical)
         yield Finding(
             "pressure",
             severity,

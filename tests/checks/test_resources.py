@@ -74,9 +74,12 @@ def test_cpu_is_the_mean_of_an_hour_not_one_glance(ask, worlds):
     assert finding.evidence["n"] == 60
 
 
-def test_twenty_seconds_are_not_called_an_hour(ask, worlds):
+def test_twenty_seconds_are_not_called_an_hour_and_wake_nobody(ask, worlds):
     (finding,) = ask("cpu", worlds.sampled("cpu_busy_ratio", [1.0] * 21, every=1))
     assert "the last 20\u00a0s" in finding.message
+    assert finding.severity is WARNING
+    assert ask("cpu", worlds.sampled("cpu_busy_ratio", [1.0])).worst is WARNING
+    assert ask("cpu", worlds.sampled("cpu_busy_ratio", [1.0] * 6)).worst is CRITICAL
 
 
 def test_limits_come_from_the_configuration(ask, worlds):
@@ -118,6 +121,8 @@ def test_pressure_of_memory(ask, worlds, tmp_path):
     metrics = {"cpu_pressure_some_ratio": 0.1, "memory_pressure_full_ratio": 0.3, "io_pressure_full_ratio": 0.0}
     samples = [worlds.sampled(metric, [value] * 60) for metric, value in metrics.items()]
     assert severities(ask("pressure", *samples)) == {"memory": CRITICAL, "cpu": OK, "io": OK}
+    briefly = [worlds.sampled(metric, [value] * 3) for metric, value in metrics.items()]
+    assert severities(ask("pressure", *briefly)) == {"memory": WARNING, "cpu": OK, "io": OK}
 
 
 def test_a_kernel_without_pressure_is_not_applicable(ask):
