@@ -49,6 +49,7 @@ def test_the_report_says_unknown_of_what_too_few_values_cannot_tell(tmp_path):
     assert second.startswith("thin CPU busy: p50 90\u00a0%, p90 unknown, p95 unknown, p99 unknown")
     assert "thin: CPU busy unknown" in sections.resources(review).text
     assert "CPU 90\u00a0% on average, p95 unknown, peak 90\u00a0%" in sections.performance(review).text
+    assert "on average" not in sections.recommendations(review).text
 
 
 def test_a_slope_between_clean_ups_is_told_with_them():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -98,7 +99,9 @@ def _from_averages(review: Review) -> Iterator[Recommendation]:
     for name, column, limit, unit, what, do in judged:
         for host, one in spread(review, METRICS[name]).items():
             value = float(getattr(one, column))
-            if value > limit:
+            if value > limit and math.isfinite(
+                one.p95
+            ):  # what is too little for a p95 is no average of a period either
                 where = f"{one.device}: " if one.device else ""
                 word = "on average" if column == "average" else "at the 95th percentile"
                 because = f"{where}{what} was {quantity(value, unit)} {word}, the limit is {quantity(limit, unit)}"
