@@ -229,6 +229,15 @@ def test_silence_on_the_command_line(tmp_path):
     assert [a["name"] for a in listed["alerts"] if a["silenced"]] == ["BackupFailed"]
 
 
+def test_what_was_never_judged_is_unknown_and_not_inactive(tmp_path):
+    configure(tmp_path, "")
+    for command in ("list", "check"):
+        heads, *rows = healthkit(tmp_path, "alert", command).stdout.splitlines()
+        (row,) = (row for row in rows if "HealthScoreDeclined" in row)
+        assert row.startswith("unknown ")
+        assert "Cannot tell because" in heads
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("prometheus-alertmanager"), reason="needs Debian's prometheus-alertmanager")
 def test_debian_s_alertmanager_receives_one_firing_and_one_resolved(tmp_path):

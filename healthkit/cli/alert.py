@@ -10,10 +10,11 @@ import click
 from healthkit.cli import options, output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from healthkit.alerts.notifications import Delivered
+    from healthkit.alerts.states import Alert
 
 _QUEUED = 75
 
@@ -52,10 +53,7 @@ def list_(*, home: Path, format_: str) -> None:
             {"alerts": rows, "silences": [_plain(s) for s in silences], "waiting": [_told(o) for o in queued]}
         )
         return
-    rows_ = [
-        (a.status, a.severity, a.name, a.message or "", a.unknown and f"could not tell: {a.unknown}") for a in alerts
-    ]
-    output.write_table(["Status", "Severity", "Name", "Message", "Unknown"], rows_)
+    _write(alerts)
     for silence in silences:
         click.echo(f"silenced: {silence}")
     for one in queued:
@@ -79,8 +77,7 @@ def check(*, home: Path, format_: str) -> int:
         data = {"alerts": [_plain(a) for a in found.alerts], "notifications": [_told(o) for o in outcomes]}
         output.write_json(data)
     else:
-        rows = [(a.status, a.severity, a.name, a.message, a.unknown) for a in found.alerts]
-        output.write_table(["Status", "Severity", "Name", "Message", "Unknown"], rows)
+        _write(found.alerts)
         _say(outcomes)
     if found.problem:
         click.echo(f"states are not kept: {found.problem}", err=True)
@@ -186,6 +183,15 @@ def _say(outcomes: Sequence[Delivered]) -> None:
     for outcome in outcomes:
         reason = f": {outcome.reason}" if outcome.reason else ""
         click.echo(f"{outcome.notification.name} by {outcome.transport}: {outcome.status}{reason}", err=True)
+
+
+def _write(alerts: Iterable[Alert]) -> None:
+    """A row each; what does not fire and could not be judged is unknown, not inactive."""
+    rows = [
+        ("unknown" if a.unknown and not a.active else a.status, a.severity, a.name, a.message, a.unknown)
+        for a in alerts
+    ]
+    output.write_table(["Status", "Severity", "Name", "Message", "Cannot tell because"], rows)
 
 
 def _plain(record: Any) -> dict[str, Any]:
