@@ -117,6 +117,12 @@ def test_thin_histories_say_what_they_need_and_give_no_number(values, end, reaso
     assert reason in row.sentence
 
 
+def test_a_host_that_began_today_is_new_and_not_silent():
+    old, new = rollup(growing(90, 0.5, 0.001)), rollup([0.7], end=TODAY + timedelta(days=1))
+    rows = capacity(pd.concat([old, new.assign(host="new")]), now=NOW).rows
+    assert {row.host: row.unknown for row in rows}["new"] == "0 days measured, needs 14"
+
+
 def test_thirty_files_do_not_mean_no_growth():
     # The runbook subtracts a list from itself when there are 30 days, and divides by 60 days always (D22).
     (row,) = capacity(rollup(growing(30, 0.70, 0.005)), now=NOW).rows

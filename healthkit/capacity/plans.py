@@ -99,7 +99,7 @@ def _judge(past: Array, horizon: int, needed: int, within: int) -> tuple[list[st
     n, new = measured.sum(axis=1), measured[:, -within:].sum(axis=1)
     among = f" of the last {within}" if within else ""
     span = days - measured.argmax(axis=1)
-    silent = np.where(n > 0, measured[:, ::-1].argmax(axis=1), days)
+    silent = np.where(n > 0, measured[:, ::-1].argmax(axis=1), 0)  # what began today did not fall silent
     reasons = [
         f"not measured for {silent[i]} days" if silent[i] > STALE
         else f"{counted(int(new[i]), 'day')} measured{among}, needs {needed}" if new[i] < needed
