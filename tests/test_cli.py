@@ -135,6 +135,12 @@ def _read(terminal):
         return b""
 
 
+def test_some_checks_are_counted_and_make_no_score(tmp_path, capsys):
+    assert cli.main(["check", "disk", "clock", "--home", str(tmp_path)]) == 3
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == "2 answers: 2 unknown. A score takes all checks: healthkit check."
+
+
 def test_a_metric_nobody_measured_is_named(tmp_path, capsys):
     assert cli.main(["show", "trend", "no_such_ratio", "--home", str(tmp_path)]) == 64
     assert "no_such_ratio" in capsys.readouterr().err
