@@ -35,8 +35,8 @@ def command(
 ) -> None:  # fmt: skip
     """Analyse one metric of one host and say it in a sentence.
 
-    Whole days are looked at. A forecast of what can run out is of the number that reports go by: a disk's maximum of each day, a
-    processor's p95.
+    Percentiles are those of every sample; all else looks at whole days. A forecast of what can run out is of the number that
+    reports go by: a disk's maximum of each day, a processor's p95.
     """
     import healthkit as hk
     from healthkit.capacity.resources import RESOURCES
