@@ -178,6 +178,8 @@ def test_intervals_that_are_too_narrow_are_widened_until_they_hold(tmp_path):
     assert inside == pytest.approx(0.8, abs=0.07)
     after = score(tmp_path, rollup=measured([0.5]), now=MADE + 140 * DAY)
     assert after.factor == pytest.approx(1.8, rel=0.2), "it judges the unwidened interval, and does not swing back"
+    assert after.held80 > after.held80_uncorrected
+    assert f"as wide as they were at first, {after.held80_uncorrected} would have: too few" in str(after)
 
 
 def test_what_the_ledger_changed_is_said_in_the_report(tmp_path):
@@ -187,7 +189,7 @@ def test_what_the_ledger_changed_is_said_in_the_report(tmp_path):
     assert (
         f"made {told.factor:.2g} times as wide, because earlier ones held too rarely" in sections.capacity(review).text
     )
-    assert "too few, so intervals are made wider" in str(review.ledger)
+    assert "interval: too few, so intervals are made wider" in str(review.ledger)
 
 
 @pytest.mark.slow

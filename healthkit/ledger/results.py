@@ -21,6 +21,8 @@ class Ledger:
     """Forecasts of values that were scored, of the last year."""
     held80: int
     """Of these, inside their 80 % interval."""
+    held80_uncorrected: int
+    """Of these, inside it as it was before the record made it wider or narrower: what `factor` judges by."""
     series: int
     """How many series they are of: forecasts of one series are not independent."""
     coverage80: float
@@ -108,5 +110,11 @@ class Ledger:
         held = f"{self.held80} of {counted(self.n, 'forecast held in its', 'forecasts held in their')} 80 % interval"
         if not self.drifting:
             return f"{held}."
-        what = "wider" if self.factor > 1 else "narrower"
-        return f"{held}: {'too few' if self.factor > 1 else 'more than promised'}, so intervals are made {what} ({self.factor:.2g} times)."
+        if self.held80_uncorrected != self.held80:
+            held = f"{held}; as wide as they were at first, {self.held80_uncorrected} would have"
+        what = (
+            "too few, so intervals are made wider"
+            if self.factor > 1
+            else "more than promised, so intervals are made narrower"
+        )
+        return f"{held}: {what} ({self.factor:.2g} times)."

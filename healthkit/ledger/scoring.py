@@ -148,6 +148,7 @@ def _sum_up(rows: list[dict[str, Any]], *, waiting: int) -> Ledger:
     return Ledger(
         n=len(values),
         held80=int(inside.sum()),
+        held80_uncorrected=sum(one["stretch"] <= 1 for one in scores),
         series=len(set(cluster)),
         coverage80=float(inside.mean()) if values else math.nan,
         coverage80_lower=lower,
