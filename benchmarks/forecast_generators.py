@@ -35,13 +35,10 @@ def random_walk(rng: np.random.Generator, n: int, season: int) -> Floats:  # noq
     return start + np.cumsum(shocks(rng, n) + rng.choice([0.0, 0.1, 0.3]) * rng.normal())
 
 
-def around_level(rng: np.random.Generator, n: int, season: int) -> Floats:
-    """AR(1) around a level, with a season."""
-    return (
-        100
-        + wave(rng, n, season) * rng.choice([0, 1, 3])
-        + 5 * autoregressive(rng, n, rng.choice([0.2, 0.6, 0.9, 0.97]))
-    )
+def around_level(rng: np.random.Generator, n: int, season: int, phis: tuple[float, ...]) -> Floats:
+    """AR(1) around a level of 1 to 300 of its standard deviations, with a season."""
+    level = np.exp(rng.uniform(*np.log((1.0, 300.0))))
+    return level + wave(rng, n, season) * rng.choice([0, 0.2, 0.6]) + autoregressive(rng, n, rng.choice(phis))
 
 
 def trend_that_turns(rng: np.random.Generator, n: int, season: int) -> Floats:
@@ -113,10 +110,15 @@ def steps(rng: np.random.Generator, n: int, season: int) -> Floats:
     )
 
 
-def stepped(rng: np.random.Generator, n: int, season: int, history: int, phis: tuple[float, ...]) -> Floats:
-    """A noisy level that shifts once, in the newest 3 to 60 % of the *history*, and stays there: a deployment."""
+def stepped(
+    rng: np.random.Generator, n: int, season: int, *, history: int, phis: tuple[float, ...], sizes: tuple[float, float]
+) -> Floats:
+    """A noisy level that shifts once, in the newest 3 to 60 % of the *history*, and stays there: a deployment.
+
+    It shifts by *sizes* standard deviations of the noise.
+    """
     age = max(3, round(history * np.exp(rng.uniform(*np.log((0.03, 0.6))))))
-    size = rng.choice([-1, 1, 1]) * np.exp(rng.uniform(*np.log((1.5, 15.0))))
+    size = rng.choice([-1, 1, 1]) * np.exp(rng.uniform(*np.log(sizes)))
     noise = autoregressive(rng, n, rng.choice(phis)) + wave(rng, n, season) * rng.choice([0, 0, 1])
     later = np.arange(n) >= history - age
     before = abs(size) + np.exp(rng.uniform(*np.log((1.0, 300.0))))
@@ -241,7 +243,9 @@ def batches(rng: np.random.Generator, n: int, season: int) -> Floats:  # noqa: A
 
 KINDS: dict[str, Kind] = {
     "random walk": random_walk,
-    "around level": around_level,
+    "white noise around a level": partial(around_level, phis=(0.0,)),
+    "noise around a level": partial(around_level, phis=(0.2, 0.5, 0.8)),
+    "noise around a level that persists": partial(around_level, phis=(0.9, 0.97)),
     "trend that turns": trend_that_turns,
     "bursts": bursts,
     "growth rate": growth_rate,
@@ -275,8 +279,9 @@ UNSEEN: dict[str, Kind] = {"relaxation": relaxation, "season that wanders": wand
 def lately(history: int) -> dict[str, Kind]:
     """What changed in the newest part of the *history*: only the change tells a step, which is over, from a rise."""
     return {
-        "step in white noise": partial(stepped, history=history, phis=(0.0,)),
-        "step in noise that persists": partial(stepped, history=history, phis=(0.5, 0.8)),
+        "step in white noise": partial(stepped, history=history, phis=(0.0,), sizes=(1.5, 15.0)),
+        "step in noise that persists": partial(stepped, history=history, phis=(0.5, 0.8), sizes=(1.5, 15.0)),
+        "clean step": partial(stepped, history=history, phis=(0.0, 0.5), sizes=(15.0, 500.0)),
         "leak": partial(leaking, history=history, noises=(0.05, 0.5)),
         "clean leak": partial(leaking, history=history, noises=(0.001, 0.05)),
     }

@@ -44,8 +44,8 @@ LATELY_HEAD = f"""
 Disks with such noise that stay at 10 % and then either rise, by {CHANGE:g} points until today, and go on (a leak), or step up by
 {CHANGE:g} points and stay (a deployment). {AHEAD} days ahead, on average: the share of the further rise that the forecast has, which
 should be 1, or how much of another step it adds, which should be 0; and the share of future values inside the 80 % interval. A
-week of rising is enough to tell a leak from a step, unless noise hides it: then two thirds of the rise are forecast. After a
-step that is not new, in values with little noise, the interval is often too narrow.
+week of rising is enough to tell a leak from a step, unless noise hides it: then three quarters of the rise are forecast. After a
+step in values with little noise the interval is sometimes a little too narrow.
 
 """
 PHIS, STEADY = (0.0, 0.8, 0.97), ((30, 180), (60, 180), (90, 180), (365, 180), (365, 30))
@@ -54,7 +54,8 @@ STEADY_HEAD = """
 
 Noise of standard deviation 5 around 50, white or correlated from day to day by the number given (AR(1)), between the bounds 0
 and 100: share of future values inside the 80 % and the 95 % interval, and the share of series that are expected to reach 80,
-which is six standard deviations away. Half a year ahead, with a year of history, the 80 % interval is too narrow.
+which is six standard deviations away. With a year of history half a year ahead, and where days are nearly alike, the 80 % interval
+is a little too narrow.
 
 """
 
@@ -85,7 +86,7 @@ def steps(n: int, age: int, noise: float) -> str:
     """How much of another step is forecast, and the share inside 80 %."""
     path = 10 + CHANGE * (np.arange(n + AHEAD) >= n - age)
     mean, inside = disks(path, n, noise)
-    return f"{(mean[-1] - path[-1]) / CHANGE:.2f} / {inside[80]:.2f}"
+    return f"{(mean[-1] - path[-1]) / CHANGE:z.2f} / {inside[80]:.2f}"
 
 
 def steady(n: int, horizon: int, phi: float) -> str:

@@ -54,6 +54,10 @@ def describe(task: Task, weight: float, gate: Gate, chunk: int = 100) -> Describ
     return Described(task, weight, mean, truth, found.grid, facts, centre, scale, within, constant)
 
 
+DAILY = 7
+"""Season of series by the day."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """Training rows: one per window and step, both sides of the mean."""
@@ -78,6 +82,8 @@ class Sheet:
     """(groups,) sums to one"""
     independent: Floats
     """(groups,) clusters in the group"""
+    few: Floats
+    """(groups,) whether the series are real ones by the hour or week, of which there are few tasks"""
     still: Floats
     """(groups,) values ahead of histories of one value, which have no rows: nothing can be learned of their widths"""
     missed: Floats
@@ -86,7 +92,7 @@ class Sheet:
 
 def sheet(described: list[Described], keep: list[Floats], steps: int = 8) -> Sheet:
     """Rows of the windows in *keep* (boolean per task), at most *steps* of each grid."""
-    parts, names, weights, independent, windows = [], ["at a bound"], [0.0], [1], 0
+    parts, names, weights, independent, few, windows = [], ["at a bound"], [0.0], [1], [False], 0
     still, missed = [np.zeros(1)], [np.zeros(1)]
     total = sum(one.weight for one in described)
     for one, chosen in zip(described, keep, strict=True):
@@ -99,6 +105,7 @@ def sheet(described: list[Described], keep: list[Floats], steps: int = 8) -> She
         names += kinds.tolist()
         weights += [min(one.weight, 1.0) / len(kinds)] * len(kinds)  # what counts more is not held more
         independent += [len(set(cluster[held == kind])) for kind in kinds]
+        few += [one.task.season != DAILY and one.task.held is None] * len(kinds)
         windows += int(chosen.sum())
         constant, ahead = one.constant[chosen], one.task.future[chosen]
         moved = np.abs(ahead - one.centre[chosen][:, None]) > 1e-9 * np.abs(one.centre[chosen][:, None])
@@ -112,6 +119,7 @@ def sheet(described: list[Described], keep: list[Floats], steps: int = 8) -> She
         facts=facts,
         group_weight=np.array(weights) / sum(weights),
         independent=np.array(independent),
+        few=np.array(few),
         still=np.concatenate(still),
         missed=np.concatenate(missed),
         **columns,

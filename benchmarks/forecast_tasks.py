@@ -161,14 +161,17 @@ def further(data: Path) -> list[Task]:
 
     A month of history is what a new installation has.
     """
-    git, nab = read("git_growth_dev", data), read("nab_hourly", data)
+    git, nab, m4 = (read(name, data) for name in ("git_growth_dev", "nab_hourly", "m4_hourly_dev"))
     return [
         cut("git 30-180", git, (30, 180), season=7, most=99, stride=200, cluster="repository"),
         cut("git 45-60", git, (45, 60), season=7, most=99, stride=200, cluster="repository"),
         simulated(data, (30, 180)),
         cut("git 180-90", git, (180, 90), season=7, most=99, stride=200, cluster="repository"),
+        cut("git 365-30", git, (365, 30), season=7, most=99, stride=200, cluster="repository"),
         cut("git 540-120", git, (540, 120), season=7, most=99, stride=200, cluster="repository"),
+        cut("git weekly 104-26", every(7, git), (104, 26), season=1, most=99, stride=30, cluster="repository"),
         cut("nab 240-24", nab, (240, 24), season=24, most=12, stride=101),
+        cut("m4h 240-24", m4, (240, 24), season=24, most=3, stride=131),
     ]
 
 
