@@ -112,9 +112,5 @@ class Ledger:
             return f"{held}."
         if self.held80_uncorrected != self.held80:
             held = f"{held}; as wide as they were at first, {self.held80_uncorrected} would have"
-        what = (
-            "too few, so intervals are made wider"
-            if self.factor > 1
-            else "more than promised, so intervals are made narrower"
-        )
-        return f"{held}: {what} ({self.factor:.2g} times)."
+        why, what = ("too few", "wider") if self.factor > 1 else ("more than promised", "narrower")
+        return f"{held}: {why}, so intervals are made {what} ({self.factor:.2g} times)."

@@ -99,9 +99,8 @@ def _from_averages(review: Review) -> Iterator[Recommendation]:
     for name, column, limit, unit, what, do in judged:
         for host, one in spread(review, METRICS[name]).items():
             value = float(getattr(one, column))
-            if value > limit and math.isfinite(
-                one.p95
-            ):  # what is too little for a p95 is no average of a period either
+            enough = math.isfinite(one.p95)  # what is too little for a p95 is no average of a period either
+            if enough and value > limit:
                 where = f"{one.device}: " if one.device else ""
                 word = "on average" if column == "average" else "at the 95th percentile"
                 because = f"{where}{what} was {quantity(value, unit)} {word}, the limit is {quantity(limit, unit)}"
