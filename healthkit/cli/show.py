@@ -79,7 +79,10 @@ def _series(
 
     span = Period.parse(period) if period else None
     raw = how == "samples"
-    data = (store.load if raw else store.load_rollup)(home, period=span, metrics=[metric])
+    load = store.load if raw else store.load_rollup
+    data = load(home, period=span, metrics=[metric], hosts=[host or here])  # one of ten thousand, where it is there
+    if data.empty:
+        data = load(home, period=span, metrics=[metric])
     if data.empty:
         known = ", ".join(store.metrics(home)) or "none"
         raise ParameterError(f"no samples of {metric}{f' in {period}' if period else ''}; metrics here: {known}")
