@@ -7,6 +7,7 @@ measured: never 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 NBSP = "\u00a0"
@@ -58,6 +59,16 @@ def counted(number: int, noun: str, several: str = "") -> str:
     ('1 host', '0 answers', '2 hosts need')
     """
     return f"{number} {noun if number == 1 else several or noun + 's'}"
+
+
+def listed(names: Sequence[object], most: int) -> str:
+    """The first *most* names, and how many more there are.
+
+    >>> listed(["db-1", "db-2", "web-1"], 2), listed(["db-1"], 2)
+    ('db-1, db-2 and 1 more', 'db-1')
+    """
+    more = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def difference(value: float | None, unit: str = "") -> str:

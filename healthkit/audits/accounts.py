@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from healthkit.checks._context import printable
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import counted
+from healthkit.quantities import counted, listed
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -56,7 +56,7 @@ def _roots(accounts: list[_Account]) -> Finding:
         Severity.CRITICAL if more else Severity.OK,
         "users",
         f"{counted(len(more), 'user is', 'users are')} root by another name{': ' if more else ''}{', '.join(more)}; "
-        f"{len(enter)} of {counted(len(accounts), 'user')} {'has' if len(enter) == 1 else 'have'} a shell: {', '.join(enter[:8])}{', ...' if len(enter) > 8 else ''}",
+        f"{len(enter)} of {counted(len(accounts), 'user')} {'has' if len(enter) == 1 else 'have'} a shell: {listed(enter, 8)}",
         value=float(len(more)),
         evidence={"threshold": 0, "with_shell": enter, "inventory": enter, "source": "/etc/passwd"},
         hint="Remove the number 0 from every user but root." if more else "",

@@ -11,7 +11,7 @@ from healthkit.audits import _trees
 from healthkit.audits.writable import LISTED, blind
 from healthkit.checks._context import printable
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import counted
+from healthkit.quantities import counted, listed
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -38,7 +38,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _judge(where: str, open_: list[str], total: int) -> Finding:
-    first = f": {open_[0]}{', ...' if len(open_) > 1 else ''}" if open_ else ""
+    first = f": {listed(open_, 1)}" if open_ else ""
     return Finding(
         "secrets",
         Severity.CRITICAL if open_ else Severity.OK,

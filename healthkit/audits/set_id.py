@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from healthkit.audits import _trees
 from healthkit.audits.writable import LISTED, blind
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import listed
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -41,7 +42,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _judge(where: str, strange: list[str], special: list[str], what: str) -> Finding:
-    first = f": {strange[0]}{', ...' if len(strange) > 1 else ''}" if strange else ""
+    first = f": {listed(strange, 1)}" if strange else ""
     return Finding(
         "set_id",
         Severity.WARNING if strange else Severity.OK,

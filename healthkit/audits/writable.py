@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.audits import _trees
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import counted
+from healthkit.quantities import counted, listed
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -35,7 +35,7 @@ def check(context: Context) -> Iterator[Finding]:
 
 def judge(name: str, where: str, writable: list[str], closed: list[str], total: int) -> Iterator[Finding]:
     """What anyone may write below a folder, and what could not be looked at."""
-    first = f": {writable[0]}{', ...' if len(writable) > 1 else ''}" if writable else ""
+    first = f": {listed(writable, 1)}" if writable else ""
     yield Finding(
         name,
         Severity.CRITICAL if writable else Severity.OK if total else Severity.UNKNOWN,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from healthkit.checks._context import not_applicable, printable
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import listed
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -64,7 +65,7 @@ def _judge(context: Context, folder: Path) -> Iterator[Finding]:
     for name, paths, severity, hint in asked:
         if severity is Severity.UNKNOWN and not paths:
             continue
-        first = f": {paths[0]}{', ...' if len(paths) > 1 else ''}" if paths else ""
+        first = f": {listed(paths, 1)}" if paths else ""
         yield Finding(
             "permissions",
             severity if paths else Severity.OK,

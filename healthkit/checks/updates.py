@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from healthkit.checks._debian import newer
 from healthkit.findings import Finding, Severity
-from healthkit.quantities import quantity
+from healthkit.quantities import listed, quantity
 
 if TYPE_CHECKING:
     from healthkit.checks import Context
@@ -137,7 +137,7 @@ def _judged(pending: Mapping[str, Mapping[str, str]], lists: list[str], *, trust
     message = "none pending" if trusted else "none pending as far as the old index knows"
     if count:
         severity = Severity.CRITICAL if count >= CRITICAL else Severity.WARNING
-        message = f"{count} pending: {', '.join(sorted(pending)[:5])}{', ...' if count > 5 else ''}"
+        message = f"{count} pending: {listed(sorted(pending), 5)}"
     evidence = {"threshold": 0, "critical": CRITICAL, "packages": dict(pending), "source": ", ".join(lists)}
     hint = "Install them: apt-get upgrade; or let unattended-upgrades do it."
     return Finding(

@@ -81,7 +81,8 @@ def expire(*, home: Path, keep: float | None) -> None:
 
 
 def _short(value: object) -> str:
+    from healthkit.quantities import listed
+
     if isinstance(value, (list, tuple, set, frozenset)):
-        items = [str(item) for item in value]
-        return ", ".join(items[:6]) + (f" and {len(items) - 6} more" if len(items) > 6 else "")
+        return listed(list(value), 6)
     return f"{value:.3g}" if isinstance(value, float) else str(value)

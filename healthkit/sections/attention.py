@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.findings import Severity
-from healthkit.quantities import counted
+from healthkit.quantities import counted, listed
 from healthkit.sections.crowds import busy
 from healthkit.sections.folding import Fold, fold, who
 from healthkit.sections.section import Section
@@ -62,5 +62,4 @@ def _as_dict(row: Fold, hosts: str) -> dict[str, Any]:
 
 def _folded(words: str, hosts: list[str], shown: Callable[[str], str] = str) -> str:
     """The hosts, each as *shown*: on the page no name is broken at its hyphen."""
-    names = ", ".join(map(shown, hosts[:8])) + (f" and {len(hosts) - 8} more" if len(hosts) > 8 else "")
-    return f"{words} {names}."
+    return f"{words} {listed([shown(host) for host in hosts], 8)}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from healthkit import display
 from healthkit.charts import Chart, fan
-from healthkit.quantities import counted, quantity
+from healthkit.quantities import counted, listed, quantity
 from healthkit.schema import title
 from healthkit.sections.section import Section
 
@@ -122,10 +122,7 @@ def _cannot_tell(unknown: list[CapacityRow], most: int) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for row in unknown:
         reasons.setdefault(row.unknown, []).append(row.name)
-    return [
-        f"Could not be told ({reason}): {', '.join(who[:most])}{f' and {len(who) - most} more' if len(who) > most else ''}."
-        for reason, who in reasons.items()
-    ]
+    return [f"Could not be told ({reason}): {listed(who, most)}." for reason, who in reasons.items()]
 
 
 def _reach(row: CapacityRow) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from healthkit.findings import Finding, Severity
+from healthkit.quantities import listed
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,7 @@ class Fold:
         if not others:
             return self.first.message
         names = list(dict.fromkeys(subject for subject, _ in others))
-        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-        return f"{first[0]}: {first[1]}; likewise {', '.join(names[:6])}{more}"
+        return f"{first[0]}: {first[1]}; likewise {listed(names, 6)}"
 
     @property
     def _kinds(self) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from healthkit import display
-from healthkit.quantities import quantity, utc
+from healthkit.quantities import listed, quantity, utc
 from healthkit.reviews import RECENT
 from healthkit.sections.section import Section
 
@@ -28,8 +28,7 @@ def unknown(review: Review, procedure: str, hosts: Sequence[str] = ()) -> str:
     if review.runs.unknown:
         return f"Unknown: the records of procedures cannot be read ({review.runs.unknown}). To run it: {command}."
     since, until = review.period.start, min(review.now, review.period.end + RECENT)
-    names = f"{', '.join(hosts[:4])}{f' and {len(hosts) - 4} more' if len(hosts) > 4 else ''}"
-    where = f" on {names}" if hosts else ""
+    where = f" on {listed(hosts, 4)}" if hosts else ""
     span = f"from {since:%Y-%m-%d} to {until:%Y-%m-%d}"
     return f"Unknown: no run of {procedure}{where} is on record {span}. To run it: {command}."
 

@@ -11,6 +11,7 @@ from pandas.tseries.frequencies import to_offset
 
 from healthkit import schema
 from healthkit.errors import NotEnoughData, ParameterError
+from healthkit.quantities import listed
 from healthkit.store.rollup import QUANTILES
 
 _PERCENTILE = re.compile(r"p(\d{1,3}(?:\.\d+)?)\Z")
@@ -80,10 +81,8 @@ def _only_one(data: pd.DataFrame, metric: str, host: str | None, device: str | N
     for column, name in (("host", host), ("device", device)):
         found = rows[column].unique()
         if name is None and len(found) > 1:
-            names = ", ".join(repr(str(one)) for one in sorted(found)[:5])
-            raise ParameterError(
-                f"{metric}: {len(found)} {column}s have it, name one: {names}{', ...' * (len(found) > 5)}"
-            )
+            names = listed([repr(str(one)) for one in sorted(found)], 5)
+            raise ParameterError(f"{metric}: {len(found)} {column}s have it, name one: {names}")
     return rows
 
 
