@@ -211,7 +211,11 @@ def _trend(scores: pd.Series[float], notes: list[str]) -> Direction | None:
 def _recommendations(
     config: Config, *, score: Spread | None, response: Spread | None, cpu: Spread | None, memory: Spread | None
 ) -> Iterator[str]:
+    from healthkit.quantiles import needed
+
     limits = config.limits
+    # What is too little for a p95 is no average of a period either.
+    response, cpu, memory = (one if one and one.n >= needed(95) else None for one in (response, cpu, memory))
     if score and score.average < TARGET:
         yield f"The health score is {digits(score.average)} on average, the target is {digits(TARGET)}: see what costs points (healthkit check)."
     if response and response.p95 > limits.response_seconds:

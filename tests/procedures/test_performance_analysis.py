@@ -64,6 +64,16 @@ def test_p95_of_seven_values_is_none_beyond_them(host):
     assert made["response_time"]["p95"] <= made["response_time"]["max"] == 5.1
 
 
+@pytest.mark.parametrize(("n", "advice"), [(19, 0), (20, 2)])
+def test_few_values_recommend_nothing(host, n, advice):
+    write_samples(
+        host.home, pd.concat([samples("cpu_busy_ratio", [0.9] * n), samples("http_response_seconds", [6.0] * n, "web")])
+    )
+    host.run("performance_analysis")
+    made = json.loads((host.home / "reports/weekly/performance-analysis-2026-W47.json").read_text())
+    assert len(made["recommendations"]) == advice
+
+
 def test_first_and_last_do_not_make_a_trend(host):
     """D20: 90, 60, 60, ... 60, 90.1 is 'improving' by the runbook, and equal values are 'declining'."""
     last = datetime(2026, 11, 22, 6, tzinfo=UTC)
